@@ -20,7 +20,7 @@ BASE_IMAGE ?=
 BASE = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg BASE_DIGEST=$(or $(word 2,$(subst @, ,$(BASE_IMAGE))),unknown))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: help setup demo lab check quick test test-compat coverage fuzz flows soak bench appinspect studio audit image image-test image-test-large sbom format tables docs browser pictures cluster-test objects clients lock clean
+.PHONY: help setup demo lab check quick test test-compat coverage fuzz flows soak bench appinspect studio audit image image-test image-test-large sbom format tables docs browser pictures cluster-test cluster-figures objects clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -43,10 +43,18 @@ check: setup ## format, lint, types and import rules
 quick: check ## format, lint, types, import rules and all tests that start no process: under a minute
 	$(UNIT) --hypothesis-profile quick
 
-test: check docs .venv-clients/ready .venv-browser/ready .venv-objects/ready .node-azurite/ready ## the gate: what `make quick` does, the documentation, and all other tests
+# Two targets at a time: pip and mypy keep one core busy.
+TWO = @$(MAKE) --no-print-directory --jobs 2
+
+test: ## the gate: what `make quick` does, the documentation, and all other tests
+	$(TWO) setup .venv-docs/ready .venv-clients/ready .venv-browser/ready .venv-objects/ready .node-azurite/ready
+	$(TWO) check docs unit-tests
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q dltk_runtime  # read by each process that a test starts
-	$(UNIT) --cov --cov-report= --cov-fail-under $(FLOOR)
 	$(PYTEST) -m 'not unit'
+
+.PHONY: unit-tests
+unit-tests: setup
+	$(UNIT) --cov --cov-report= --cov-fail-under $(FLOOR)
 
 test-compat: BIN := .venv-compat/bin
 test-compat: ## the tests of the variant compat, DSDL's library versions, in .venv-compat: under 20 minutes
@@ -115,16 +123,19 @@ docs: .venv-docs/ready ## build the pages of docs/ into build/docs; a broken lin
 	.venv-docs/bin/mkdocs build --strict
 
 browser: setup .venv-browser/ready ## drive the console in a real browser (Debian: chromium), by playwright
-	$(BIN)/pytest tests/console/test_browser.py tests/console/test_browser_crowd.py -rs
+	$(BIN)/pytest tests/console/test_browser.py tests/console/test_browser_cluster.py tests/console/test_browser_crowd.py -rs
 
 pictures: setup .venv-browser/ready ## drive it through each page, and write what it sees into docs/console/, for the pages of docs/
-	DLTK_PICTURES=docs/console $(BIN)/pytest tests/console/test_browser.py -rs
+	DLTK_PICTURES=docs/console $(BIN)/pytest tests/console/test_browser.py tests/console/test_browser_cluster.py -rs
 
 cluster-test: setup .venv-cluster/ready ## fits on a Ray cluster of four logical nodes: placement, lost nodes, a lost head; TLS, the token, and a network that is cut; one fit by two nodes
 	.venv-cluster/bin/pytest tests/cluster/test_ray.py -rs --timeout 900
 	.venv-cluster/bin/pytest tests/cluster/test_ray_gang.py -rs --timeout 900
 	.venv-cluster/bin/pytest tests/cluster/test_ray_security.py -rs --timeout 900  # Ray reads how it is kept once in a process
 	.venv-cluster/bin/pytest tests/cluster/test_ray_partition.py -rs --timeout 900  # root: makes a network namespace
+
+cluster-figures: setup .venv-cluster/ready ## what fits and applies cost on a node of a Ray cluster, against here, and the helper process at rest: some minutes, on an idle machine
+	.venv-cluster/bin/python -m tests.cluster.figures
 
 objects: setup .venv-objects/ready .node-azurite/ready ## races of clients and kills of servers over an object store: moto's S3 server and Azurite behind a proxy that loses answers
 	DLTK_SOAK_FRONT_KILLS=2 $(BIN)/pytest tests/store/objects -rs

@@ -5,7 +5,8 @@
     DltkError
     ├── SettingInvalid            a variable of the environment cannot be used
     ├── VolumeUnwritable          the folder for models or notebooks cannot be written
-    │   └── VolumeFull
+    │   ├── VolumeFull
+    │   └── FolderMissing
     ├── RequestError              the request cannot be served as it is
     │   ├── BodyTooLarge
     │   ├── BodyInvalid           not JSON, or not the JSON that Splunk sends
@@ -123,6 +124,13 @@ class VolumeFull(VolumeUnwritable):
 
     def __init__(self, folder: Path) -> None:
         DltkError.__init__(self, f"{folder} is full. Remove files that are no longer needed, or enlarge the volume.")
+
+
+class FolderMissing(VolumeUnwritable):
+    """A file or a link, which a notebook can make, has the place of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        DltkError.__init__(self, f"{folder} is no folder. Move away what is there: the next start makes the folder.")
 
 
 class RequestError(DltkError):

@@ -17,13 +17,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dltk_runtime.errors import VolumeFull, VolumeUnwritable
+from dltk_runtime.errors import FolderMissing, VolumeFull, VolumeUnwritable
 from dltk_runtime.files import atomic
 from dltk_runtime.paths import Paths
 
 # In the home: the SHA-256 of each file's last shipped version, by path in the notebooks' folder.
 SHIPPED_HASHES_FILE = ".shipped.json"
 _VOLUME_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT}
+_NO_FOLDER_ERRNOS = {errno.EEXIST, errno.ENOTDIR, errno.ELOOP}
 _PROBE_BYTES = 4096  # one block
 _NOT_SHIPPED = {"__pycache__", ".ipynb_checkpoints"}
 
@@ -120,7 +121,7 @@ def _recorded_hashes(paths: Paths) -> dict[str, str]:
     """Read the hashes that the last start recorded; empty if the file is missing or invalid."""
     try:
         hashes = json.loads((paths.home / SHIPPED_HASHES_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return {str(name): str(digest) for name, digest in hashes.items()} if isinstance(hashes, dict) else {}
 
@@ -135,6 +136,8 @@ def _write_and_remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _volume_error(folder: Path, error: OSError) -> VolumeFull | VolumeUnwritable:
+def _volume_error(folder: Path, error: OSError) -> VolumeUnwritable:
     cause = error.strerror or str(error)
+    if error.errno in _NO_FOLDER_ERRNOS:
+        return FolderMissing(folder)
     return VolumeFull(folder) if error.errno in _VOLUME_FULL_ERRNOS else VolumeUnwritable(folder, cause)

@@ -71,7 +71,7 @@ class HttpClient:
         with contextlib.closing(self.open(method, url, headers, body)) as stream:
             return Response(stream.status, stream.reason, stream.headers, stream.read())
 
-    def open(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Stream:
+    def open(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> ResponseStream:
         """Send a request and return the response, its body unread. Raises what `error` makes."""
         try:
             parts = _checked(url)
@@ -89,7 +89,7 @@ class HttpClient:
             on_failure.pop_all()
             if connection.sock is not None:  # the server ignored "Connection: close"
                 connection.sock.close()  # the response still holds the socket, and closes it
-        return Stream(response, self, origin)
+        return ResponseStream(response, self, origin)
 
     def interrupt(self) -> None:
         """End the running requests, from any thread; later requests fail at once."""
@@ -130,7 +130,7 @@ class HttpClient:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-class Stream:
+class ResponseStream:
     """A response whose body is read whole, in blocks, or line by line while it arrives."""
 
     def __init__(self, response: http.client.HTTPResponse, client: HttpClient, origin: str) -> None:

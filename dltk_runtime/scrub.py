@@ -107,7 +107,7 @@ class Scrubber:
         return _replaced(text, sorted(part for form in found for part in lines.parts_of(form)), self._mask)
 
 
-class Stream:
+class ScrubbedStream:
     """Passes text on that comes in pieces; holds back an end that may be the beginning of a secret."""
 
     def __init__(self, scrubber: Scrubber) -> None:
@@ -134,7 +134,7 @@ class ByteStream:
 
     def __init__(self, scrubber: Scrubber) -> None:
         self._scrubber = scrubber
-        self._stream = Stream(scrubber)
+        self._stream = ScrubbedStream(scrubber)
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
 
     def feed(self, data: bytes) -> bytes:

@@ -23,7 +23,7 @@ from dltk_runtime.notebook.algorithm import algorithms
 from dltk_runtime.notebook.catalogue import entry, markdown
 from dltk_runtime.paths import Paths
 from dltk_runtime.server.token_files import Tokens
-from dltk_runtime.server.v1_routes import Api
+from dltk_runtime.server.v1_routes import V1Api
 from dltk_runtime.service.wiring import build
 from dltk_runtime.settings import GROUPS, ClientSettings, Settings
 from dltk_runtime.units import GIB, MIB
@@ -114,7 +114,7 @@ def _cell(text: str) -> str:
 
 def v1() -> str:
     """Return the table of the routes under ``/v1``."""
-    operations = Api(build(Settings()), Tokens(Settings())).operations()
+    operations = V1Api(build(Settings()), Tokens(Settings())).operations()
     rows = [f"| `{each.method} {each.path}` | `{each.right}` | {each.summary} |" for each in operations]
     return "\n".join(["| route | right | answer |", "|---|---|---|", *rows]) + "\n"
 

@@ -30,7 +30,7 @@ _ELSEWHERE = (SplunkUnreachable, SplunkBusy, CertificateRefused, TokenRefused, N
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ClaimResult:
     """The result of one claim; `seen` has the app's own words and counts."""
 
     claim: Claim
@@ -48,7 +48,7 @@ class Verification:
     late_seconds: float = LATE_SECONDS
     _problems: dict[str, DltkError] = field(default_factory=dict)
 
-    def run(self) -> list[Result]:
+    def run(self) -> list[ClaimResult]:
         """Run the preparations, then every claim.
 
         Raises:
@@ -60,7 +60,7 @@ class Verification:
             self._test(claim)
         return list(self.results())
 
-    def results(self) -> Iterator[Result]:
+    def results(self) -> Iterator[ClaimResult]:
         """Yield what is recorded, with errors of the searches that this run started. Raises as `run`."""
         rows = self._rows(f"| inputlookup {APP}_results")
         known = {str(row["_key"]): row for row in rows}
@@ -68,11 +68,11 @@ class Verification:
             row = known.get(claim.name)
             problem = self._problems.get(claim.saved)
             if problem is not None:
-                yield Result(claim, FAIL if claim.refuted_by_error else ERROR, "the search ended in an error")
+                yield ClaimResult(claim, FAIL if claim.refuted_by_error else ERROR, "the search ended in an error")
             elif row is None:
-                yield Result(claim, NOT_RUN)
+                yield ClaimResult(claim, NOT_RUN)
             else:
-                yield Result(claim, str(row.get("result", "")), str(row.get("seen") or ""))
+                yield ClaimResult(claim, str(row.get("result", "")), str(row.get("seen") or ""))
 
     def _test(self, claim: Claim) -> None:
         deadline = time.monotonic() + self.late_seconds
@@ -106,7 +106,7 @@ class Verification:
         return list(job.rows())
 
 
-def document(results: list[Result], flavour: Flavour, version: str) -> dict[str, Any]:
+def document(results: list[ClaimResult], flavour: Flavour, version: str) -> dict[str, Any]:
     """Return what can be sent: claims and results, without data, names or addresses.
 
     Args:

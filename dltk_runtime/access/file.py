@@ -27,6 +27,7 @@ import msgspec
 from dltk_runtime.access.errors import TokenExists, TokenInvalid, TokensDamaged, TokenUnknown
 from dltk_runtime.access.holder import ALL_RIGHTS, Bounds, Holder, Right
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.files.state import FileState, read
 from dltk_runtime.setting_types import as_bytes
 
@@ -46,7 +47,7 @@ class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     made: datetime | None = None
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class TokenEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One named token, as the file has it; see `Holder` and `Bounds`."""
 
     name: str
@@ -71,10 +72,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    tokens: list[Entry] = []
+    tokens: list[TokenEntry] = []
 
 
-def load(file: Path) -> tuple[list[Entry], FileState]:
+def load(file: Path) -> tuple[list[TokenEntry], FileState]:
     """Return the entries of the file, all of them valid, and the state in which it was read.
 
     Raises:
@@ -91,7 +92,7 @@ def load(file: Path) -> tuple[list[Entry], FileState]:
     return parse(data, file), state
 
 
-def parse(data: bytes, file: Path) -> list[Entry]:
+def parse(data: bytes, file: Path) -> list[TokenEntry]:
     """Return the entries in the content of a file.
 
     Raises:
@@ -100,7 +101,7 @@ def parse(data: bytes, file: Path) -> list[Entry]:
     try:
         if len(data) > MAX_FILE_BYTES:
             raise ValueError(f"it has more than {MAX_FILE_BYTES:,} bytes")
-        entries = msgspec.json.decode(data, type=_Document).tokens
+        entries = decoded(data, _Document).tokens
         for entry in entries:
             entry.holder()
         _check_unique(entries)
@@ -109,7 +110,7 @@ def parse(data: bytes, file: Path) -> list[Entry]:
     return entries
 
 
-def add(file: Path, entry: Entry, *, rotate: bool = False) -> str:
+def add(file: Path, entry: TokenEntry, *, rotate: bool = False) -> str:
     """Add a token to the file, which is made if need be; return the token, which is kept nowhere.
 
     With `rotate` the entry of this name gets a second value, and stays as it is otherwise.
@@ -172,7 +173,7 @@ def _alone(file: Path) -> Iterator[None]:
         yield
 
 
-def _write(file: Path, entries: Sequence[Entry]) -> None:
+def _write(file: Path, entries: Sequence[TokenEntry]) -> None:
     """Replace the file in one step, or the one that a link leads to; only its owner may read it, or whoever could."""
     ordered = sorted(entries, key=lambda entry: entry.name)
     text = msgspec.json.format(msgspec.json.encode(_Document(ordered)), indent=2) + b"\n"
@@ -185,7 +186,7 @@ def _write(file: Path, entries: Sequence[Entry]) -> None:
         os.umask(before)
 
 
-def _check_new(entry: Entry) -> None:
+def _check_new(entry: TokenEntry) -> None:
     """Raise `TokenInvalid` where an entry is none."""
     try:
         entry.holder()
@@ -193,7 +194,7 @@ def _check_new(entry: Entry) -> None:
         raise TokenInvalid(str(error)) from error
 
 
-def _check(entry: Entry) -> None:
+def _check(entry: TokenEntry) -> None:
     name, plain = entry.name, entry.name.replace("-", "").replace("_", "").replace(".", "")
     if not (name.isascii() and plain.isalnum() and len(name) <= MAX_NAME_CHARACTERS) or name in RESERVED_NAMES:
         raise ValueError(
@@ -218,7 +219,7 @@ def _is_hash(text: str) -> bool:
     return len(text) == _HASH_DIGITS and set(text) <= set("0123456789abcdef")
 
 
-def _check_unique(entries: Sequence[Entry]) -> None:
+def _check_unique(entries: Sequence[TokenEntry]) -> None:
     names = [each.name for each in entries]
     hashes = [value.sha256 for each in entries for value in each.values]
     if twice := next((name for name in names if names.count(name) > 1), None):
@@ -227,5 +228,5 @@ def _check_unique(entries: Sequence[Entry]) -> None:
         raise ValueError("a sha256 comes twice")
 
 
-def _names(entries: Sequence[Entry]) -> str:
+def _names(entries: Sequence[TokenEntry]) -> str:
     return ", ".join(sorted(each.name for each in entries))

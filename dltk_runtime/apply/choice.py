@@ -48,7 +48,7 @@ class FieldsUnknown(StoreError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedFields:
     """The fields of a request, and the words of the fit that Splunk's stub repeats."""
 
     fields: tuple[str, ...]
@@ -99,7 +99,7 @@ class Choosing:
         """
         if request.version is not None:
             return self._numbered(name, request.version, loaded)
-        serving, asked = self.store.choose(name, loaded), Asked.of(request)
+        serving, asked = self.store.choose(name, loaded), AskedFields.of(request)
         current = serving.version
         if not current.number or asked is None or asked.answered_by(current.manifest()):
             return serving, ""
@@ -117,7 +117,7 @@ class Choosing:
             return self._instead(wider, serving, asked)
         raise FieldsUnknown(asked.fields, current)
 
-    def _instead(self, version: Version, serving: Serving, asked: Asked) -> tuple[Serving, str]:
+    def _instead(self, version: Version, serving: Serving, asked: AskedFields) -> tuple[Serving, str]:
         """Return another version than the current one, and the warning that it answered."""
         self.store.use(version)
         current, known = serving.version, fields_of(serving.version.manifest())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 from dltk_runtime.apply import loading
@@ -32,8 +33,10 @@ def check(version: Version) -> None:
         raise DamagedWhenLoaded(error.sentence) from error
 
 
-def serving(store: ModelStore, name: ModelName) -> Serving:
+def serving(store: ModelStore, name: ModelName, *, hashes: bool) -> Serving:
     """Return the version that serves, with its files on this machine; another where they are found damaged then.
+
+    With `hashes` they are compared with their hashes too: for a caller that cannot try again once its load fails.
 
     Raises:
         NoneWhole: every version that was promoted is damaged.
@@ -43,7 +46,8 @@ def serving(store: ModelStore, name: ModelName) -> Serving:
         chosen = store.choose(name)
         try:
             chosen.version.location()
-            return chosen
+            if not (hashes and store.examine(chosen.version, time.monotonic())):
+                return chosen
         except VersionUnknown:  # removed since it was chosen
             continue
         except StoreDamaged as error:

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from dltk_runtime.files.lines import Moment
+from dltk_runtime.files.records import Count, Moment
 from dltk_runtime.names import VersionId
 from dltk_runtime.tables.baseline import MIN_JUDGED_ROWS
 from dltk_runtime.tables.feature import Feature
@@ -51,10 +51,10 @@ class Judgement(msgspec.Struct, frozen=True):
     `counts` are these rows by feature and bin; empty in files of an older runtime.
     """
 
-    version: int
-    rows: int
+    version: Count
+    rows: Count
     levels: list[Level]
-    counts: dict[str, list[int]] = {}
+    counts: dict[str, list[Count]] = {}
 
     @property
     def drifting(self) -> list[Level]:
@@ -65,9 +65,9 @@ class Judgement(msgspec.Struct, frozen=True):
 class Past(msgspec.Struct, frozen=True):
     """What stays of a judgement: the highest indexes by feature; `time` is that of the judgement, UTC."""
 
-    version: int
+    version: Count
     time: Moment
-    rows: int
+    rows: Count
     indexes: dict[str, float]
 
 

@@ -15,6 +15,7 @@ import msgspec
 from dltk_runtime.apply.drift import MAX_VERSIONS, Judgement, Past
 from dltk_runtime.errors import DltkError, NameInvalid, StoreDamaged
 from dltk_runtime.files import atomic, lines, ring
+from dltk_runtime.files.records import decoded
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.store import ModelStore
 
@@ -67,7 +68,7 @@ class DriftFiles:
 
     def _read(self, name: ModelName, path: Path) -> tuple[VersionId, Judgement] | None:
         with suppress(OSError, ValueError, DltkError):
-            judgement = msgspec.json.decode(atomic.read(path), type=Judgement)
+            judgement = decoded(atomic.read(path), Judgement)
             current = self._store.current(name)
             if current is None:
                 path.unlink()

@@ -29,7 +29,7 @@ class DriftView(msgspec.Struct, frozen=True):
     levels: list[Level]
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class WaitingRows(msgspec.Struct, frozen=True):
     """A version with `rows` rows of applies that are not judged yet; `until` more are needed."""
 
     algorithm: str
@@ -47,7 +47,7 @@ class DriftList(msgspec.Struct, frozen=True):
 
     limit: float
     judgements: list[DriftView]
-    waiting: list[Waiting] = []
+    waiting: list[WaitingRows] = []
 
 
 class Bin(msgspec.Struct, frozen=True):
@@ -90,10 +90,12 @@ class ModelDrift(msgspec.Struct, frozen=True, kw_only=True):
     begun: datetime | None = None
 
 
-def waiting_of(drift: Drift) -> list[Waiting]:
+def waiting_of(drift: Drift) -> list[WaitingRows]:
     """Return the versions with rows that are not judged yet, by name."""
     found = sorted(drift.waiting().items(), key=lambda pair: pair[0])
-    return [Waiting(key.algorithm, key.model, key.version, rows, max(MIN_JUDGED_ROWS - rows, 0)) for key, rows in found]
+    return [
+        WaitingRows(key.algorithm, key.model, key.version, rows, max(MIN_JUDGED_ROWS - rows, 0)) for key, rows in found
+    ]
 
 
 def of_version(

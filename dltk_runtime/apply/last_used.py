@@ -19,6 +19,7 @@ import msgspec
 from dltk_runtime import logs
 from dltk_runtime.errors import DltkError, NameInvalid
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import Count, decoded
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.pool import Pool
@@ -36,7 +37,7 @@ class _Shared(msgspec.Struct, frozen=True):
 
     algorithm: str
     model: str
-    version: int
+    version: Count
     description: msgspec.Raw = msgspec.Raw(b"null")
 
     @property
@@ -114,7 +115,7 @@ class LastUsed:
         """Return what the file says; None if there is none, or a damaged one."""
         with contextlib.suppress(OSError, ValueError, NameInvalid):
             if self._file is not None:
-                shared = msgspec.json.decode(atomic.read(self._file), type=_Shared)
+                shared = decoded(atomic.read(self._file), _Shared)
                 ModelName(shared.algorithm, shared.model)  # raises if they are no names
                 return shared
         return None
@@ -124,7 +125,7 @@ class LastUsed:
         if (shared := self._read()) is None or not shown(shared.id.name):
             return {}
         with contextlib.suppress(ValueError):
-            if found := msgspec.json.decode(shared.description, type=Description | None):
+            if found := decoded(shared.description, Description):
                 return found
         return self._stored(shared.id)
 
@@ -140,5 +141,5 @@ class LastUsed:
 
     def _stored(self, version: VersionId) -> Description:
         with contextlib.suppress(DltkError, OSError, ValueError):
-            return msgspec.json.decode(self._store.get(version.name, version.number).description(), type=Description)
+            return decoded(self._store.get(version.name, version.number).description(), Description)
         return {}

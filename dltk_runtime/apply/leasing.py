@@ -144,8 +144,8 @@ class Leasing:
         choice = await ask(self.store, self.store.choice_state, version.name)
         default = self.settings.pins_code
         pinned = bool(version.number) and await ask(self.store, self.store.pins_code, version.name, default)
-        began = time.monotonic()
         message = await ask(self.store, damage.load_message, self.store, version, leased.worker.device)
+        began = time.monotonic()
         message = msgspec.structs.replace(message, pinned=pinned)
         reply, _ = await leased.worker.call(message, deadline=deadline, setting=SETTING)
         if isinstance(reply, messages.Failed):

@@ -30,7 +30,7 @@ from dltk_runtime.notebook.loader import CodeFinder
 from dltk_runtime.notebook.source import pack
 from dltk_runtime.scrub import Scrubber
 from dltk_runtime.tables import arrow, table
-from dltk_runtime.worker.fit import Meta, ModelFit, Target
+from dltk_runtime.worker.fit import Meta, ModelFit, SaveTarget
 from dltk_runtime.worker.model import read_pickle
 
 Namespace = dict[str, Any]
@@ -58,7 +58,7 @@ class Run:
         self._results: list[Any] = []  # of the last apply, if there was one
         self._calls = _Calls()
         self._replaced: dict[str, Function] = {}  # by the name of the notebook's function
-        self._target = Target(task.save_name, task.version_folder, task.keep_model_at, task.seen, task.pictures)
+        self._target = SaveTarget(task.save_name, task.version_folder, task.keep_model_at, task.seen, task.pictures)
         if task.pictures:
             os.environ["DLTK_PICTURES"] = task.pictures
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from nbformat import NotebookNode
 
-from dltk_runtime.scrub import Scrubber, Stream
+from dltk_runtime.scrub import ScrubbedStream, Scrubber
 from dltk_runtime.units import MIB
 
 MAX_LINE_CHARACTERS = MIB  # of an unfinished line that wait for its end
@@ -22,7 +22,7 @@ class WholeLines:
 
     def __init__(self, write: Callable[[str], None], scrubber: Scrubber) -> None:
         self._write = write
-        self._stream = Stream(scrubber)
+        self._stream = ScrubbedStream(scrubber)
         self._rest: list[str] = []  # pieces of the unfinished line
         self._characters = 0  # in them
 

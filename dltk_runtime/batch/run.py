@@ -159,7 +159,7 @@ class _Run:
         """
         name = self._prepared.name
         try:
-            serving = damage.serving(self._store, name)
+            serving = damage.serving(self._store, name, hashes=self._order.mode != FIT)
         except StoreDamaged:
             if not fitting:
                 raise

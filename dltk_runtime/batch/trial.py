@@ -11,7 +11,7 @@ from dltk_runtime.batch.order import Prepared
 from dltk_runtime.batch.task import Task, meta_of
 from dltk_runtime.call import Request
 from dltk_runtime.fit.options import FitOptions
-from dltk_runtime.fit.promotion import Decision, Promotion
+from dltk_runtime.fit.promotion import Decision, Promoter
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool
@@ -45,6 +45,6 @@ async def decide(
     try:
         await pool.start()
         applying = Applying(settings=settings, store=store, jobs=jobs, pool=pool, last=last, drift=Drift())
-        return await Promotion(store, applying, settings.error_texts).settle(version, options, request)
+        return await Promoter(store, applying, settings.error_texts).settle(version, options, request)
     finally:
         await pool.close()

@@ -18,6 +18,7 @@ import msgspec
 from dltk_runtime.batch.errors import BatchInvalid
 from dltk_runtime.errors import shown
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.units import DAY_SECONDS
 
 MAX_WINDOW_SECONDS = DAY_SECONDS  # bounds the memory of a flow that did not run for long
@@ -91,7 +92,7 @@ def held(folder: Path, new: Mark) -> Iterator[Watermark]:
 
 def _read(path: Path, new: Mark) -> Mark:
     try:
-        mark = msgspec.json.decode(path.read_bytes(), type=Mark)
+        mark = decoded(path.read_bytes(), Mark)
     except FileNotFoundError:
         return new
     except (OSError, ValueError) as error:

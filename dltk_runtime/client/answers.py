@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from dltk_runtime.client.errors import ApiRefused, ReplyUnreadable
 from dltk_runtime.client.http import Reply
+from dltk_runtime.files.records import decoded
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ def read(reply: Reply, kind: type[T]) -> T:
     if reply.status != 200:
         raise refused(reply)
     try:
-        return msgspec.json.decode(reply.body, type=kind)
+        return decoded(reply.body, kind)
     except msgspec.DecodeError as error:
         raise ReplyUnreadable(reply.url, f"HTTP {reply.status}", reply.body.decode("utf-8", "replace")) from error
 
@@ -30,7 +31,7 @@ def read(reply: Reply, kind: type[T]) -> T:
 def refused(reply: Reply) -> ApiRefused:
     """Return the error for an answer whose status is not 200."""
     try:
-        detail = str(msgspec.json.decode(reply.body)["detail"])
+        detail = str(decoded(reply.body, dict[str, Any])["detail"])
     except (msgspec.DecodeError, KeyError, TypeError):
         detail = reply.reason
     return ApiRefused(reply.url, reply.status, detail)

@@ -19,6 +19,15 @@ from dltk_runtime.worker.messages import (
 # ---------------------------------------------------------------- front → helper → node
 
 
+class Copy(Message, frozen=True):
+    """A version whose files a node keeps."""
+
+    files_id: str
+    algorithm: str
+    model: str
+    number: int
+
+
 class Serve(Message, frozen=True):
     """Have a version loaded on a node. Rows: code to run in place of the version's own, if any.
 
@@ -37,6 +46,15 @@ class Serve(Message, frozen=True):
     client: str  # whose turn it is; means nothing elsewhere
     seconds: float  # until the deadline
     setting: str  # that sets it
+    copy: Copy | None = None  # of which version the files are
+    origin: str = ""  # names the home that has it
+
+
+class Drop(Message, frozen=True):
+    """Have a node drop its copies of versions that this home has no more; it is not answered."""
+
+    node: str
+    files_ids: tuple[str, ...]
 
 
 class Ask(Message, frozen=True):
@@ -78,3 +96,10 @@ class Counted(Message, frozen=True):
 
     served: str
     counts: Counts
+
+
+class Copies(Message, frozen=True):
+    """The versions of this home whose files a node keeps."""
+
+    node: str
+    copies: tuple[Copy, ...]

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol, TypeVar
 
-from dltk_runtime.cluster.apply_messages import Counted
+from dltk_runtime.cluster.apply_messages import Copy, Counted
 from dltk_runtime.cluster.apply_placement import ApplyNeed, Host, place
 from dltk_runtime.cluster.errors import ApplyLost, NowhereToApply
 from dltk_runtime.cluster.helper import Helper
 from dltk_runtime.cluster.live import live_of
+from dltk_runtime.cluster.machines import HERE
 from dltk_runtime.cluster.messages import Seen
-from dltk_runtime.cluster.places import HERE
 from dltk_runtime.cluster.remote_apply import RemoteApply, Served, files_id
 from dltk_runtime.cluster.resources import apply_need_of
 from dltk_runtime.errors import DltkError
@@ -41,6 +41,7 @@ from dltk_runtime.store.store import Version
 from dltk_runtime.worker.messages import Loaded
 
 MAX_SERVED = 500  # versions on nodes that a front remembers
+AWAY_SECONDS = 30.0  # that an apply which asks for a node waits for the first look, or for a head that is away
 AVOIDED_SECONDS = 15.0  # after a node was lost for an apply, before another one is placed there
 
 Imports = Callable[[], tuple[str, ...]]
@@ -108,7 +109,7 @@ class ApplyPlaces:
             NowhereToApply: no machine that can be reached has what the notebook asks for.
             ApplyLost: the node ended meanwhile.
         """
-        name = await self._place(version)
+        name = await self._place(version, deadline)
         if name == HERE:
             self._served.pop(version.id, None)
             async with self._pool.lease(
@@ -131,7 +132,8 @@ class ApplyPlaces:
 
     # ------------------------------------------------------------ placing
 
-    async def _place(self, version: Version) -> str:
+    async def _place(self, version: Version, deadline: float) -> str:
+        """Return the machine for a version's applies; while no node can be reached, wait for those that ask for one."""
         if version.number == 0:  # files of an old volume, which are here
             return HERE
         algorithm = version.name.algorithm
@@ -146,11 +148,16 @@ class ApplyPlaces:
             files = served.files_id
         else:
             files = await asyncio.to_thread(lambda: files_id(algorithm, version.manifest().files))
-        hosts = self.hosts(version.id, files)
-        name = place(need, hosts, served.node if served else "", spread=self._spread)
+        name = place(need, self.hosts(version.id, files), served.node if served else "", spread=self._spread)
+        if not name and self._helper.nodes.problem and served is not None:
+            return served.node  # without its head it may still answer
+        if not name and self._helper.nodes.problem:
+            await self._helper.reach(min(deadline - time.monotonic(), AWAY_SECONDS))
+            name = place(need, self.hosts(version.id, files), spread=self._spread)
         if not name:
             wanted = " and ".join((["a GPU"] if need.gpu else []) + ([f"'{need.label}'"] if need.label else []))
-            raise NowhereToApply(algorithm, wanted, [each.name for each in hosts])
+            names = [each.name for each in self.hosts(version.id, files)]
+            raise NowhereToApply(algorithm, wanted, names, self._helper.nodes.problem)
         return name
 
     def hosts(self, version: VersionId, files: str) -> list[Host]:
@@ -162,14 +169,24 @@ class ApplyPlaces:
         seen = (each for each in self._helper.nodes.nodes if not each.refused)
         return [own, *(_host(each, files) for each in seen if self._avoided.get(each.name, 0) <= now)]
 
+    def applied(self, machine: str) -> list[VersionId]:
+        """Return the versions that a machine has loaded for this front, as far as is known."""
+        if machine == HERE:
+            return self._pool.versions_served
+        seen = next((each for each in self._helper.nodes.nodes if each.name == machine), None)
+        loaded = seen.versions if seen is not None else ()
+        return [key for key, each in self._served.items() if each.node == machine and each.files_id in loaded]
+
     def _new(self, version: Version, node: str, imports: Imports) -> Served:
         """Describe a version for its node. Reads its files, so it runs in a thread."""
         name, files = version.name, tuple(version.manifest().files)
+        found = files_id(name.algorithm, files)
         return Served(
             node=node,
             folder=version.location().folder,
             files=files,
-            files_id=files_id(name.algorithm, files),
+            files_id=found,
+            copy=Copy(found, name.algorithm, name.model, version.number),
             live=live_of(version, self._paths),
             imports=imports(),
             work=f"version {version.number} of model '{name.model}' of '{name.algorithm}'",

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from dltk_runtime.cluster.apply_messages import Ask, Serve
+from dltk_runtime.cluster.apply_messages import Ask, Drop, Serve
 from dltk_runtime.cluster.driver_applies import DriverApplies
 from dltk_runtime.cluster.files import reserved
 from dltk_runtime.cluster.gang_states import GangStates
@@ -38,12 +38,12 @@ from dltk_runtime.cluster.messages import (
     Usage,
 )
 from dltk_runtime.cluster.ray_nodes import RayNodes, Reach, Unreached
-from dltk_runtime.cluster.same import difference, releases
+from dltk_runtime.cluster.same import difference, in_words, releases
 from dltk_runtime.cluster.security import TOKEN
 from dltk_runtime.cluster.speeds import PIECE_BYTES, SILENT_SECONDS, SLOWEST_BYTES
 from dltk_runtime.payload import Payload
 from dltk_runtime.units import MIB
-from dltk_runtime.worker.messages import Kept
+from dltk_runtime.worker.gang_messages import Kept
 
 LOOK_SECONDS = 1.0  # between two looks at the nodes
 SECONDS_OF_RESULTS = 600.0  # for the results of a fit's own apply to arrive
@@ -54,10 +54,11 @@ _encode, _decode = msgspec.msgpack.encode, msgspec.msgpack.decode
 
 
 class Options(msgspec.Struct, frozen=True):
-    """The argument on the command line, as JSON: the descriptor of the socket, and the cluster."""
+    """The argument on the command line, as JSON: the descriptor of the socket, the cluster, the home of the front."""
 
     channel: int
     cluster: str  # "auto", or host:port
+    origin: str = ""
 
 
 class Driver:
@@ -73,7 +74,7 @@ class Driver:
         self._address = ""
         sock = socket.socket(fileno=options.channel)
         self._link: Link[ToHelper] = Link(sock, TO_HELPER, self._take, lambda: os._exit(0))
-        self._applies = DriverApplies(self._nodes, self._link.send)
+        self._applies = DriverApplies(self._nodes, self._link.send, options.origin)
 
     async def run(self) -> None:
         """Reach the head, then look at the nodes until Ray or the front ends this process."""
@@ -110,14 +111,15 @@ class Driver:
             if node.id not in self._facts:
                 text = await self._nodes.call(node, "facts", seconds=SILENT_SECONDS)
                 self._facts[node.id] = _decode(text, type=Facts)
+            refused = refusal(self._facts[node.id], self._ours)
             usage = _decode(await self._nodes.call(node, "usage", seconds=SILENT_SECONDS), type=Usage)
-            await self._applies.look(node)
+            if not refused:
+                await self._applies.look(node)
         except Unreached as error:
-            seen = Seen(node.name, node.labels, node.address, refused=str(error))
+            seen = Seen(node.name, node.labels, node.address, refused=str(error), silent=True)
             self._paused[node.id] = time.monotonic() + PAUSE_SECONDS, seen
             return seen
         facts = self._facts[node.id]
-        refused = refusal(facts, self._ours)
         return Seen(
             node.name,
             node.labels,
@@ -130,6 +132,7 @@ class Driver:
             facts.apply_places,
             usage.applies,
             usage.versions,
+            in_words(facts.same),
         )
 
     # ------------------------------------------------------------ fits
@@ -142,6 +145,8 @@ class Driver:
                 self._run(key, self._applies.run(message, rows))
             case Cancel(key) if key in self._calls:
                 self._calls[key].cancel()
+            case Drop(node):
+                self._run(f"drop {node}", self._applies.drop(message))
             case Meet(key):
                 self._states.meet(message, lambda: key in self._calls)
 

@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from dltk_runtime.cluster.apply_messages import ApplyEnded, ApplyOutcome, Ask, Counted, Serve
+from dltk_runtime.cluster.apply_messages import ApplyEnded, ApplyOutcome, Ask, Copies, Copy, Counted, Drop, Serve
 from dltk_runtime.cluster.messages import Event, Lost, Printed
 from dltk_runtime.cluster.node_applies import UNUSED_SECONDS
 from dltk_runtime.cluster.ray_nodes import RayNodes, Reach, Unreached
@@ -21,28 +21,34 @@ from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.units import MIB
 from dltk_runtime.worker.messages import Counts
 
+COPIES_SECONDS = 60.0  # between two questions which versions a node keeps
 TELL_SECONDS = 1.0  # between two questions to a node whose answer takes long
 NOTHING = ApplyOutcome()
 
 _encode = msgspec.msgpack.encode
 _OUTCOME: msgspec.msgpack.Decoder[ApplyOutcome] = msgspec.msgpack.Decoder(ApplyOutcome)
+_COPIES: msgspec.msgpack.Decoder[tuple[Copy, ...]] = msgspec.msgpack.Decoder(tuple[Copy, ...])
 _COUNTED: msgspec.msgpack.Decoder[list[tuple[str, Counts]]] = msgspec.msgpack.Decoder(list[tuple[str, Counts]])
 
 Send = Callable[[msgspec.Struct, Payload], Coroutine[Any, Any, None]]
 
 
 class DriverApplies:
-    """Passes applies on to their nodes. `send` sends to the front."""
+    """Passes applies on to their nodes. `send` sends to the front, whose home is `origin`."""
 
-    def __init__(self, nodes: RayNodes, send: Send) -> None:
+    def __init__(self, nodes: RayNodes, send: Send, origin: str = "") -> None:
         self._nodes = nodes
         self._send = send
+        self._origin = origin
+        self._listed: dict[str, float] = {}  # by the id of a node: when it was asked which versions it keeps
         self._used: dict[tuple[str, str], float] = {}  # by the id of a node, and what was applied there: when
         self._fetching: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def run(self, asked: Serve | Ask, rows: Payload) -> None:
         """Have a node answer, and tell the front, to the end."""
         node = self._nodes.named(asked.node)
+        if isinstance(asked, Serve):
+            asked = msgspec.structs.replace(asked, origin=self._origin)
         if node is None:
             await self._send(Lost(asked.key, "the cluster has no such node any more"), NO_ROWS)
             return
@@ -64,7 +70,7 @@ class DriverApplies:
                 self._nodes.forget(node, asked.key)  # also after a `Cancel`
 
     async def look(self, node: Reach) -> None:
-        """Fetch what workers of a node have counted since their last answers.
+        """Fetch what workers of a node have counted since their last answers; now and then, which versions it keeps.
 
         Raises:
             Unreached: the node does not answer.
@@ -75,6 +81,18 @@ class DriverApplies:
             text = await self._nodes.call(node, "counted", served, seconds=SILENT_SECONDS)
             for name, counts in _COUNTED.decode(text):
                 await self._send(Counted(name, counts), NO_ROWS)
+
+        if self._origin and time.monotonic() - self._listed.get(node.id, -COPIES_SECONDS) >= COPIES_SECONDS:
+            text = await self._nodes.call(node, "copies", self._origin, seconds=SILENT_SECONDS)
+            self._listed[node.id] = time.monotonic()
+            if copies := _COPIES.decode(text):
+                await self._send(Copies(node.name, copies), NO_ROWS)
+
+    async def drop(self, asked: Drop) -> None:
+        """Have a node drop copies; one that does not answer is asked again after its next list."""
+        if (node := self._nodes.named(asked.node)) is not None:
+            with contextlib.suppress(Unreached):
+                await self._nodes.call(node, "drop", list(asked.files_ids), self._origin, seconds=SILENT_SECONDS)
 
     async def _answered(self, node: Reach, asked: Serve | Ask, rows: Payload) -> tuple[ApplyOutcome, bytes]:
         outcome, results = await self._called(node, asked, rows)

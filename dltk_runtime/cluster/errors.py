@@ -74,10 +74,13 @@ class NowhereToApply(RequestError):
 
     opening = NOT_APPLIED
 
-    def __init__(self, algorithm: str, wanted: str, hosts: list[str]) -> None:
+    def __init__(self, algorithm: str, wanted: str, hosts: list[str], problem: str = "") -> None:
+        found = f"Applies of '{algorithm}' ask for {wanted}, which no machine has that can be reached"
+        if problem:
+            super().__init__(f"{found}: {problem}. Repeat the search when `dltk cluster` lists the machines.")
+            return
         super().__init__(
-            f"Applies of '{algorithm}' ask for {wanted}, which no machine has that can be reached "
-            f"({', '.join(hosts)}). Change `apply_resources` in the notebook's parameters cell, or add such a "
+            f"{found} ({', '.join(hosts)}). Change `apply_resources` in the notebook's parameters cell, or add such a "
             "machine: `dltk cluster` lists what there is."
         )
 

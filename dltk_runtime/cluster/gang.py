@@ -27,7 +27,8 @@ from dltk_runtime.cluster.errors import NodeLost, NoRoom, RankLost
 from dltk_runtime.payload import NO_ROWS, Buffer, Payload
 from dltk_runtime.pool.outcome import KILLED, Death, WorkerDied
 from dltk_runtime.pool.worker import SILENT, Answer, Listener, ReadAhead, Worker
-from dltk_runtime.worker.messages import Answered, Failed, Fit, Gang, Kept, Listens, Progress, Trained
+from dltk_runtime.worker.gang_messages import Gang, Kept, Listens, Trained
+from dltk_runtime.worker.messages import Answered, Failed, Fit, Progress
 
 HEARSAY = "RankLost"  # the kind of an error that only says that another rank is lost
 SETTLE_SECONDS = 15.0  # after such an error, in which the loss itself is noticed

@@ -20,7 +20,7 @@ from dltk_runtime.cluster.placement import Need
 from dltk_runtime.cluster.remote import Order
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import Listener
-from dltk_runtime.worker.messages import Kept, Listens
+from dltk_runtime.worker.gang_messages import Kept, Listens
 
 
 @dataclass(slots=True)

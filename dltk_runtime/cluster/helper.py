@@ -14,7 +14,7 @@ from collections.abc import Callable
 import msgspec
 
 from dltk_runtime import logs
-from dltk_runtime.cluster.apply_messages import ApplyEnded, Counted
+from dltk_runtime.cluster.apply_messages import ApplyEnded, Copies, Counted, Drop
 from dltk_runtime.cluster.link import Link
 from dltk_runtime.cluster.messages import (
     FROM_HELPER,
@@ -42,21 +42,25 @@ ENDED = "its helper process ended, and is started again"
 class Helper:
     """Keeps one helper process; `on_change` is called when `nodes` has changed.
 
-    `on_counted` takes the counts of rows of applies that no answer has carried.
+    `on_counted` takes the counts of rows of applies that no answer has carried, `on_copies` what nodes keep.
     """
 
     def __init__(self, cluster: str, on_change: Callable[[], None]) -> None:
         self._cluster = cluster
+        self._origin = ""
         self._on_change = on_change
         self._link: Link[FromHelper] | None = None
         self._workers: dict[str, Taker] = {}
         self.on_counted: Callable[[Counted], object] = discard
+        self.on_copies: Callable[[Copies], object] = discard
         self._keeping: asyncio.Task[None] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.nodes = Nodes(problem=STARTING)
+        self._reached = asyncio.Event()  # set while `nodes` has no problem
 
-    def start(self) -> None:
-        """Start the process, and keep one until `close`."""
+    def start(self, origin: str = "") -> None:
+        """Start the process, and keep one until `close`; `origin` names the home of this front."""
+        self._origin = origin
         self._keeping = asyncio.create_task(self._keep())
 
     async def close(self) -> None:
@@ -88,6 +92,11 @@ class Helper:
         """Take no more messages about a call."""
         self._workers.pop(key, None)
 
+    async def reach(self, seconds: float) -> None:
+        """Wait until the nodes can be reached, for `seconds` at most."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._reached.wait(), seconds)
+
     # ------------------------------------------------------------ the process
 
     async def _keep(self) -> None:
@@ -105,7 +114,9 @@ class Helper:
             await asyncio.sleep(AGAIN_SECONDS)
 
     def _start(self, sock: socket.socket) -> subprocess.Popen[bytes]:
-        options = msgspec.json.encode({"channel": sock.fileno(), "cluster": self._cluster}).decode()
+        options = msgspec.json.encode(
+            {"channel": sock.fileno(), "cluster": self._cluster, "origin": self._origin}
+        ).decode()
         ray = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
         return subprocess.Popen(
             [sys.executable, "-m", MODULE, options],
@@ -135,7 +146,7 @@ class Helper:
         """Send a message; without a helper the call that it begins is lost."""
         if self._link is not None:
             await self._link.send(message, rows)
-        elif not isinstance(message, Cancel | Meet) and (worker := self._workers.get(message.key)) is not None:
+        elif not isinstance(message, Cancel | Meet | Drop) and (worker := self._workers.get(message.key)) is not None:
             worker.lose("the helper process of this front does not run")
 
     def _take(self, message: FromHelper, rows: Payload) -> None:
@@ -144,6 +155,8 @@ class Helper:
                 self._say(message)
             case Counted():
                 self.on_counted(message)
+            case Copies():
+                self.on_copies(message)
             case Event(key) | Ended(key) | Lost(key) | ApplyEnded(key) if (
                 worker := self._workers.get(key)
             ) is not None:
@@ -152,8 +165,12 @@ class Helper:
     def _say(self, nodes: Nodes) -> None:
         """Keep what is known of the nodes; a change of the problem, or of a node's refusal, is logged."""
         before, self.nodes = self.nodes, nodes
+        if nodes.problem:
+            self._reached.clear()
+        else:
+            self._reached.set()
         if nodes.problem and nodes.problem != before.problem:
-            message = f"{nodes.problem}; fits that need another machine wait"
+            message = f"{nodes.problem}; what needs another machine waits"
             logs.event("cluster", logging.WARNING, message=message)
         elif before.problem and not nodes.problem:
             logs.event("cluster", message="the nodes can be reached")

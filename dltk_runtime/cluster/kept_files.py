@@ -3,6 +3,7 @@
 ::
 
     applies/<id>/files/…        of a version, whole
+    applies/<id>/of/<home>      which version it is, of which home: one that has it no more has its mark removed
     applies/<id>/<hash>.json    code that runs in place of the version's own
     applies/.incoming-<key>     files that still arrive, for one call
 """
@@ -17,6 +18,9 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
+
+from dltk_runtime.cluster.apply_messages import Copy
 from dltk_runtime.cluster.files import reserved
 from dltk_runtime.files import atomic
 from dltk_runtime.store.manifest import StoredFile
@@ -24,6 +28,7 @@ from dltk_runtime.units import DAY_SECONDS
 
 FOLDER = "applies"  # below the models' folder
 FILES = "files"
+OF = "of"
 INCOMING = ".incoming-"
 KEPT_SECONDS = DAY_SECONDS  # since its last apply that a version is kept, and files that arrive
 
@@ -95,6 +100,33 @@ class KeptFiles:
         finally:
             shutil.rmtree(source, ignore_errors=True)
 
+    def mark(self, copy: Copy, origin: str) -> None:
+        """Note of which version of a home the files are."""
+        path = self._root / _checked(copy.files_id) / OF / _checked(origin)
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            atomic.write(path, msgspec.json.encode(copy), durable=False)
+
+    def copies(self, origin: str) -> list[Copy]:
+        """Return the versions of a home that are kept; a mark that cannot be read is removed with its files."""
+        found = []
+        for path in self._root.glob(f"*/{OF}/{_checked(origin)}"):
+            try:
+                found.append(msgspec.json.decode(path.read_bytes(), type=Copy))
+            except (OSError, ValueError):
+                self.unmark(path.parent.parent.name, origin)
+        return found
+
+    def unmark(self, files_id: str, origin: str) -> bool:
+        """Note that a home has a version no more; returns whether no other has it, and the files are gone."""
+        folder = self._root / _checked(files_id)
+        (folder / OF / _checked(origin)).unlink(missing_ok=True)
+        if atomic.names_in(folder / OF):
+            return False
+        self._whole.discard(files_id)
+        shutil.rmtree(folder, ignore_errors=True)
+        return True
+
     def code(self, files_id: str, code: bytes) -> Path:
         """Return the path of a file with `code`."""
         path = self._root / files_id / f"{sha256(code).hexdigest()}.json"
@@ -116,6 +148,12 @@ class KeptFiles:
         for path in self._root.glob("*"):
             with suppress(OSError):
                 yield (path / FILES).stat().st_mtime, path
+
+
+def _checked(name: str) -> str:
+    if not name.isalnum():
+        raise ValueError(f"the other side names {name!r}")
+    return name
 
 
 def _is_whole(folder: Path, files: Sequence[StoredFile], *, hashes: bool) -> bool:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
-from dltk_runtime.cluster.apply_messages import ApplyEnded, Ask, Counted, Serve
+from dltk_runtime.cluster.apply_messages import ApplyEnded, Ask, Copies, Counted, Drop, Serve
 from dltk_runtime.cluster.report import DeathReport
-from dltk_runtime.worker.messages import Entered, Failed, Fit, Fitted, Kept, Listens, Message, Progress, Trained
+from dltk_runtime.worker.gang_messages import Kept, Listens, Trained
+from dltk_runtime.worker.messages import Entered, Failed, Fit, Fitted, Message, Progress
 
 
 class Facts(Message, frozen=True):
@@ -57,6 +58,8 @@ class Seen(Message, frozen=True):
     apply_places: int = 0
     applies: int = 0
     versions: tuple[str, ...] = ()
+    releases: str = ""  # of what people ask for first
+    silent: bool = False  # whether it does not answer
 
 
 # ---------------------------------------------------------------- front → helper
@@ -145,8 +148,8 @@ class Lost(Message, frozen=True):
     cause: str
 
 
-ToHelper = Begin | Cancel | Meet | Serve | Ask
-FromHelper = Nodes | Event | Ended | Lost | ApplyEnded | Counted
+ToHelper = Begin | Cancel | Meet | Serve | Ask | Drop
+FromHelper = Nodes | Event | Ended | Lost | ApplyEnded | Counted | Copies
 TO_HELPER: msgspec.msgpack.Decoder[ToHelper] = msgspec.msgpack.Decoder(ToHelper)
 FROM_HELPER: msgspec.msgpack.Decoder[FromHelper] = msgspec.msgpack.Decoder(FromHelper)
 

@@ -163,6 +163,16 @@ class NodeActor:
         listed = msgspec.msgpack.decode(files, type=tuple[StoredFile, ...])
         await asyncio.to_thread(self._answering.files.end, incoming, files_id, listed)
 
+    async def copies(self, origin: str) -> bytes:
+        """Return which versions of a front's home are kept here."""
+        await self._started()
+        return _encode(await asyncio.to_thread(self._answering.files.copies, origin))
+
+    async def drop(self, files_ids: list[str], origin: str) -> None:
+        """Remove versions that a front's home has no more, and end their workers."""
+        await self._started()
+        await self._answering.drop(files_ids, origin)
+
     @property
     def _answering(self) -> NodeApplies:
         if self._applies is None:

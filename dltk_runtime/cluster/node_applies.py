@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,6 +104,8 @@ class NodeApplies:
         """Have a version loaded; with `code`, by that, and by its own code if that does not load."""
         if not await asyncio.to_thread(self.files.has, asked.files_id, asked.files):
             return ApplyOutcome(unknown=True), b""
+        if asked.copy is not None and asked.origin:
+            await asyncio.to_thread(self.files.mark, asked.copy, asked.origin)
         if asked.served not in self._served:
             live = str(await asyncio.to_thread(self.files.code, asked.files_id, code)) if code else ""
             name = ModelName(asked.load.algorithm, f"v{asked.served}")
@@ -135,6 +137,13 @@ class NodeApplies:
         call = self._calls.get(key)
         if call is not None and call.task is not None and not call.begun:
             call.task.cancel()
+
+    async def drop(self, files_ids: Collection[str], origin: str) -> None:
+        """Remove versions that a home has no more, unless another home has them, too; their workers end."""
+        for files_id in files_ids:
+            if await asyncio.to_thread(self.files.unmark, files_id, origin):
+                for served in [key for key, each in self._served.items() if each.files_id == files_id]:
+                    self._pool.retire(self._served.pop(served).id.name, ())
 
     def end_unused(self) -> None:
         """End the workers of versions that nobody has applied for long."""

@@ -23,7 +23,8 @@ from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import Listener
 from dltk_runtime.units import MIB
-from dltk_runtime.worker.messages import Entered, ErrorReport, Failed, Fit, Fitted, Kept, Listens, Progress, Trained
+from dltk_runtime.worker.gang_messages import Kept, Listens, Trained
+from dltk_runtime.worker.messages import Entered, ErrorReport, Failed, Fit, Fitted, Progress
 
 FILES, CODE, RANK = "files", "code.json", "rank"  # in a fit's folder
 MAX_PRINTED_BYTES = 4 * MIB  # in one event; what is printed beyond, before the next question, is lost

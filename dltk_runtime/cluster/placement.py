@@ -21,8 +21,18 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from dltk_runtime.cluster.gang_placement import claimed, spread
+from dltk_runtime.texts import counted
 
 MAX_OVERTAKEN = 8  # later fits that begin on nodes which could hold a fit, before it claims one
+
+
+@dataclass(frozen=True, slots=True)
+class FitName:
+    """What listings call a fit of this front: its model, and its job."""
+
+    algorithm: str
+    model: str
+    job: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,7 @@ class Need:
         patient: whether nobody waits for it: of the front's machine it leaves one place to searches.
         workers: that fit together; all else is what each of them needs.
         apart: whether the workers may be on several machines.
+        fit: which fit it is, for listings.
     """
 
     cpus: int = 1
@@ -46,6 +57,7 @@ class Need:
     patient: bool = False
     workers: int = 1
     apart: bool = False
+    fit: FitName | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,7 @@ class Node:
 
     def has_room(self, need: Need) -> bool:
         """Return whether the node can run such a fit, or a worker of it, beside those that run there."""
-        return self._has(need, self._taken) and not (need.patient and self._takes_last_place(need, self.running))
+        return self._has(need, self._taken) and not self.keeps_last_place(need)
 
     def rooms(self, need: Need) -> int:
         """Return how many workers of such a fit, up to all of them, the node has room for."""
@@ -98,6 +110,20 @@ class Node:
     def free(self) -> int:
         """Places that no fit takes."""
         return self.cpus - self._taken[0]
+
+    @property
+    def free_memory(self) -> int:
+        """Bytes that no fit has asked for."""
+        return self.memory - self._taken[1]
+
+    @property
+    def free_gpus(self) -> int:
+        """GPUs without a fit."""
+        return self.gpus - self._taken[2]
+
+    def keeps_last_place(self, need: Need) -> bool:
+        """Return whether only the place that it keeps for searches is left for such a fit."""
+        return need.patient and self._takes_last_place(need, self.running)
 
     def _has(self, need: Need, taken: tuple[int, int, int]) -> bool:
         """Return whether label, places, memory and GPUs suffice beside what is taken."""
@@ -162,22 +188,23 @@ def lacking(need: Need, nodes: Collection[Node]) -> str:
         return ""
     if need.workers > 1 and not lacking(replace(need, workers=1), nodes):
         where = "" if need.apart else " on one machine"
-        return f"{need.workers} workers that fit together{where}, each with {_in_words(need)}"
+        return f"{need.workers} workers that fit together{where}, each with {in_words(need)}"
     labelled = [node for node in nodes if not need.label or need.label in node.labels]
     if not labelled:
         return f"the label '{need.label}'"
     wanted = {
         "a GPU": not need.gpu or any(node.gpus for node in labelled),
-        f"{need.cpus} places for fits": any(need.cpus <= node.cpus for node in labelled),
+        f"{counted(need.cpus, 'place')} for fits": any(need.cpus <= node.cpus for node in labelled),
         f"{need.memory >> 20:,} MiB of memory": any(need.memory <= node.memory for node in labelled),
     }
     missing = [what for what, found in wanted.items() if not found]
-    together = f"on one machine: {_in_words(need)}"
+    together = f"on one machine: {in_words(need)}"
     return " and ".join(missing) if missing else together
 
 
-def _in_words(need: Need) -> str:
-    parts = [f"{need.cpus} places for fits"] if need.cpus else []
+def in_words(need: Need) -> str:
+    """Return what a fit, or a worker of it, needs."""
+    parts = [f"{counted(need.cpus, 'place')} for fits"] if need.cpus else []
     parts += [f"{need.memory >> 20:,} MiB of memory"] if need.memory else []
     parts += ["a GPU"] if need.gpu else []
     parts += [f"the label '{need.label}'"] if need.label else []

@@ -18,24 +18,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dltk_runtime.cluster.code import code_of, modules_of
+from dltk_runtime.cluster.copies import origin_of
+from dltk_runtime.cluster.departed import Departed
 from dltk_runtime.cluster.errors import NoNode
 from dltk_runtime.cluster.gang import GangWorker
 from dltk_runtime.cluster.gang_places import GangPlaces, kept_for, keys_of
 from dltk_runtime.cluster.helper import Helper
-from dltk_runtime.cluster.messages import Running, Seen
-from dltk_runtime.cluster.placement import MAX_OVERTAKEN, Need, Node, Waiting, decide, lacking
+from dltk_runtime.cluster.machines import HERE, node_of, own_machine
+from dltk_runtime.cluster.placement import MAX_OVERTAKEN, FitName, Need, Node, Waiting, decide, lacking
 from dltk_runtime.cluster.remote import Order
 from dltk_runtime.cluster.resources import asked, need_of, refuse_beyond, workers_of
-from dltk_runtime.cluster.view import ClusterView, NodeView
+from dltk_runtime.cluster.shown import Applied, line_views, machine_views
+from dltk_runtime.cluster.view import ClusterView
+from dltk_runtime.cluster.waits import why
 from dltk_runtime.errors import Busy, DltkError
 from dltk_runtime.notebook import algorithm as notebooks
 from dltk_runtime.notebook.source import Source, slow_imports
-from dltk_runtime.pool import memory
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.settings import Settings
-
-HERE = "this machine"  # as listings and errors call the front's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class FitAsked:
         parameters: of the search.
         imports: heavy imports of its notebook.
         work: what it will do, for errors about GPU memory.
+        name: for listings.
         patient: whether no search waits for it.
         background: whether it runs at the lowest priority; on another node it does not.
         keep: where the state of a training by several workers is kept; None where it cannot go on from it.
@@ -55,6 +57,7 @@ class FitAsked:
     parameters: Mapping[str, str]
     imports: tuple[str, ...]
     work: str
+    name: FitName | None = None
     patient: bool = False
     background: bool = False
     keep: Path | None = None
@@ -71,20 +74,25 @@ class _Line:
 
 @dataclass(eq=False, kw_only=True)
 class FitPlaces:
-    """The places for fits of one front: `start` it after its pool, `close` it before."""
+    """The places for fits of one front: `start` it after its pool, `close` it before.
+
+    `applied` says which versions a machine has loaded for this front's applies.
+    """
 
     settings: Settings
     pool: Pool
+    applied: Applied = lambda _: ()
     _line: list[_Line] = field(default_factory=list)
     _running: dict[str, tuple[str, Need]] = field(default_factory=dict)
     _known: dict[str, Node] = field(default_factory=dict)  # every node seen so far, without fits
 
     def __post_init__(self) -> None:
+        self._departed = Departed()
         self.helper = Helper(self.settings.cluster, self._place)
 
     def start(self) -> None:
         """Start the helper process."""
-        self.helper.start()
+        self.helper.start(origin_of(self.settings.paths.home))
 
     async def close(self) -> None:
         """End the helper process."""
@@ -96,20 +104,14 @@ class FitPlaces:
         ours = self._by_machine()
         here = replace(self._here, running=tuple(ours.get(HERE, {}).values()))
         seen = (each for each in self.helper.nodes.nodes if not each.refused)
-        return [here, *(_node(each, ours.get(each.name, {})) for each in seen)]
+        return [here, *(node_of(each, ours.get(each.name, {})) for each in seen)]
 
     def view(self) -> ClusterView:
-        """Describe the machines, what runs there, and how much waits."""
-        ours = self._by_machine()
-        applies = {each.name: (each.apply_places, each.applies) for each in self.helper.nodes.nodes}
-        applies[HERE] = self.pool.apply_places
-        views = [NodeView.of(each, applies=applies[each.name]) for each in self.nodes]
-        views += [
-            NodeView.of(_node(each, ours.get(each.name, {})), each.refused)
-            for each in self.helper.nodes.nodes
-            if each.refused
-        ]
-        return ClusterView(self.settings.cluster, views, len(self._line), self.helper.nodes.problem)
+        """Describe the machines, what runs there, and what waits and why."""
+        looked, nodes = self.helper.nodes, self.nodes
+        views = machine_views(nodes[0], looked.nodes, self._by_machine(), self.pool, self.applied)
+        line = line_views([each.waiting for each in self._line], nodes)
+        return ClusterView(self.settings.cluster, views, len(line), looked.problem, line, self._departed.views())
 
     def check(self, algorithm: str, parameters: Mapping[str, str]) -> None:
         """Refuse a fit that needs what no machine has.
@@ -123,13 +125,19 @@ class FitPlaces:
 
     def has_room(self, algorithm: str, imports: tuple[str, ...]) -> bool:
         """Return whether an asynchronous fit could begin now; one that cannot be read begins, and fails."""
+        return not self.why_queued(algorithm, {}, imports)
+
+    def why_queued(self, algorithm: str, given: Mapping[str, str], imports: tuple[str, ...] | None = None) -> str:
+        """Return why an asynchronous fit cannot begin now; empty if it can, or if its notebook cannot be read."""
         try:
             source = notebooks.source_of(algorithm, self.settings.paths)
-            need = self._need(source, imports, {}, patient=True)
+            need = self._need(source, _imports(source) if imports is None else imports, given, patient=True)
         except DltkError:
-            return True
-        begins = decide([*(each.waiting for each in self._line), Waiting("new", need)], self.nodes).begins
-        return "new" in {key for key, _ in begins}
+            return ""
+        line, nodes = [each.waiting for each in self._line], self.nodes
+        if "new" in {key for key, _ in decide([*line, Waiting("new", need)], nodes).begins}:
+            return ""
+        return why(need, nodes, {name for each in line for name in each.claims})
 
     @contextlib.asynccontextmanager
     async def fit_worker(self, asked: FitAsked, listener: Listener) -> AsyncIterator[Worker]:
@@ -144,6 +152,7 @@ class FitPlaces:
         source = await asyncio.to_thread(notebooks.source_of, asked.algorithm, self.settings.paths)
         need = self._need(source, asked.imports, asked.parameters, patient=asked.patient)
         self._check(asked.algorithm, need)
+        need = replace(need, fit=asked.name)
         key = uuid.uuid4().hex
         place, *_ = places = await self._turn(key, asked.algorithm, need)
         try:
@@ -193,9 +202,10 @@ class FitPlaces:
 
     def _place(self) -> None:
         """Begin every fit that has a place now; refuse those that can never have one."""
+        self._departed.note(self.helper.nodes)
         for each in self.helper.nodes.nodes:
             if not each.refused:
-                self._known[each.name] = replace(_node(each, {}), running=())
+                self._known[each.name] = replace(node_of(each, {}), running=())
         if not self.helper.nodes.problem:
             self._refuse_impossible()
         self._line = [line for line in self._line if not line.places.done()]
@@ -283,27 +293,6 @@ class FitPlaces:
         for key, (name, need) in self._running.items():
             found.setdefault(name, {})[key] = need
         return found
-
-
-def own_machine(settings: Settings, pool: Pool) -> Node:
-    """Return the front's own machine, without fits."""
-    return Node(HERE, settings.fit_slots, memory.limit(), len(pool.device_names), here=True)
-
-
-def own_view(settings: Settings, pool: Pool) -> NodeView:
-    """Describe the front's own machine, without fits."""
-    return NodeView.of(own_machine(settings, pool), applies=pool.apply_places)
-
-
-def _node(seen: Seen, own: Mapping[str, Need]) -> Node:
-    """Return a node with the fits that it reports, and those of this front that it may not know yet."""
-    others = (_need_of(each) for each in seen.fits if each.key not in own)
-    running = (*own.values(), *others)
-    return Node(seen.name, seen.cpus, seen.memory, seen.gpus, frozenset(seen.labels), running=running)
-
-
-def _need_of(running: Running) -> Need:
-    return Need(running.cpus, running.memory, running.gpu)
 
 
 def _imports(source: Source) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ from dltk_runtime.payload import NO_ROWS, Buffer, Payload
 from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.phases import PhaseClock
 from dltk_runtime.pool.worker import SILENT, Answer, Listener, ReadAhead
-from dltk_runtime.worker.messages import Answered, Entered, Fit, Kept, Listens, Progress
+from dltk_runtime.worker.gang_messages import Kept, Listens
+from dltk_runtime.worker.messages import Answered, Entered, Fit, Progress
 
 LATE_SECONDS = 60.0  # after its deadline that a fit's end may take to arrive
 

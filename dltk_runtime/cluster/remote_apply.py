@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from dltk_runtime.cluster.apply_messages import ApplyEnded, ApplyOutcome, Ask, Serve
+from dltk_runtime.cluster.apply_messages import ApplyEnded, ApplyOutcome, Ask, Copy, Serve
 from dltk_runtime.cluster.errors import ApplyLost, NodeBusy
 from dltk_runtime.cluster.live import Live
 from dltk_runtime.cluster.messages import Begin, Cancel, Event, FromHelper, Lost, Printed
@@ -63,6 +63,7 @@ class Served:
     """A version whose applies run on a node.
 
     Attributes:
+        copy: which version it is.
         loaded: the node's answer to `Load`; None until a request has loaded it.
         live: the code on disk now, which runs in place of the version's own.
         pinned: whether it was to be loaded by its own code.
@@ -76,6 +77,7 @@ class Served:
     live: Live
     imports: tuple[str, ...]
     work: str
+    copy: Copy | None = None
     loaded: Loaded | None = None
     pinned: bool = False
     served: str = ""  # names what is loaded
@@ -195,6 +197,7 @@ class RemoteApply:
                     client=self._client,
                     seconds=seconds,
                     setting=setting,
+                    copy=served.copy,
                 )
                 return asked, Payload(code, escaped=False)
         raise TypeError(f"a worker on another node applies, and cannot {type(message).__name__}")

@@ -6,12 +6,14 @@ search two answers. So a node that differs runs no fit.
 
 from __future__ import annotations
 
+import functools
 import platform
 from collections.abc import Mapping
 from importlib import metadata
 
 SHOWN = 3  # differences that a refusal names
 NAME = "dltk-runtime"
+SAID = (NAME, "python", "ray")
 RAYS_OWN = "thirdparty_files"  # a folder of Ray's, which its actors have on their path, and nobody else
 
 
@@ -22,6 +24,17 @@ def releases() -> dict[str, str]:
         if not str(each.locate_file("")).endswith(RAYS_OWN):
             found.setdefault(each.metadata["Name"].lower(), each.version)
     return found
+
+
+def in_words(found: Mapping[str, str]) -> str:
+    """Return the releases that people ask for first."""
+    return ", ".join(f"{name} {found[name]}" for name in SAID if name in found)
+
+
+@functools.cache
+def ours_in_words() -> str:
+    """Return those of this machine."""
+    return in_words(releases())
 
 
 def difference(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:

@@ -28,10 +28,10 @@ def doctor(app: str, address: str | None, as_json: bool) -> None:
     \b
     Exit codes: 0 no problem; 1 an error, searches fail or do not run; 4 a warning, or something is unknown.
     """
-    from dltk_runtime.doctor.flow import Splunk, examine
+    from dltk_runtime.doctor.flow import SearchHead, examine
 
     rest, connection = clients(address)
-    findings = list(printed(examine(Splunk(rest, connection.within(app)), app), quiet=as_json))
+    findings = list(printed(examine(SearchHead(rest, connection.within(app)), app), quiet=as_json))
     if as_json:
         echo(json.dumps({"app": app, **document_of(findings)}, indent=2))
     sys.exit(CODES.get(worst(findings), Exit.OK))

@@ -32,10 +32,10 @@ def upload(file: Path, name: str | None, max_mb: int, dry_run: bool) -> None:
     """
     from dltk_runtime.onnx.graph import Graph
     from dltk_runtime.splunk.connection import Connection
-    from dltk_runtime.splunk.model_upload import APP, CAPABILITIES, ENDPOINT, Upload
+    from dltk_runtime.splunk.model_upload import APP, CAPABILITIES, ENDPOINT, ModelUpload
 
     graph = Graph.read(file)
-    made = Upload(file.read_bytes(), name or file.stem, graph.features, [graph.target] if graph.target else [])
+    made = ModelUpload(file.read_bytes(), name or file.stem, graph.features, [graph.target] if graph.target else [])
     made.check(max_mb * MIB)
     echo(
         f"{file.name} as {made.name}: {made.encoded_bytes:,} bytes as base64, of {max_mb * MIB:,} (max_model_size_mb)."

@@ -10,7 +10,7 @@ import click
 from dltk_runtime.commands._terminal import add_row, echo, show_table
 from dltk_runtime.notebook import places
 from dltk_runtime.notebook.algorithm import algorithms, check, others
-from dltk_runtime.notebook.catalogue import Entry, entry, markdown
+from dltk_runtime.notebook.catalogue import CatalogueEntry, entry, markdown
 from dltk_runtime.notebook.errors import NotebookError
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import Settings
@@ -91,7 +91,7 @@ def _print_left_out(paths: Paths) -> None:
         echo(f"without init, fit or apply: {', '.join(readable)}")
 
 
-def _print_parameters(found: Entry) -> None:
+def _print_parameters(found: CatalogueEntry) -> None:
     if found.parameters is None:
         echo("It declares no parameters: a search may set any, and the functions receive their text.")
         return

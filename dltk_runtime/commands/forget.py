@@ -12,7 +12,7 @@ from dltk_runtime.commands._terminal import add_row, echo, make_table, show_tabl
 from dltk_runtime.errors import NameInvalid
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.settings import Settings
-from dltk_runtime.volume.forget import Forgetting, Found, names_of
+from dltk_runtime.volume.forget import Forgetting, FoundOfModel, names_of
 
 EXAMPLES = """\b
 Examples:
@@ -50,7 +50,7 @@ def command(model: str, yes: bool, old_files: bool, reason: str, home: Path | No
     _end(forgetting, found, on_machine().because(reason) if yes else None)
 
 
-def _end(forgetting: Forgetting, found: list[Found], actor: Actor | None) -> None:
+def _end(forgetting: Forgetting, found: list[FoundOfModel], actor: Actor | None) -> None:
     if actor is None:
         echo("Nothing was removed. Repeat it with --yes to remove what does not stay.")
         return

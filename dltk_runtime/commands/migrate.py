@@ -21,9 +21,9 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.store.local_models import LocalModels, Models
 from dltk_runtime.texts import harmless_cell
 from dltk_runtime.volume import examine
-from dltk_runtime.volume.examine import Examination, Line
-from dltk_runtime.volume.since import Fitted, fitted_since
-from dltk_runtime.volume.verdict import Verdict
+from dltk_runtime.volume.examine import Examination, ModelLine
+from dltk_runtime.volume.since import FittedVersion, fitted_since
+from dltk_runtime.volume.verdict import ModelVerdict
 
 EXAMPLES = """\b
 Examples:
@@ -64,7 +64,7 @@ def check(volume: Path, in_use: Path | None, timeout: float, as_json: bool, as_c
         echo_data(_lines_csv(lines))
     else:
         _table(lines)
-    if any(each.in_use and each.verdict is not Verdict.LOADS for each in lines):
+    if any(each.in_use and each.verdict is not ModelVerdict.LOADS for each in lines):
         sys.exit(Exit.FAILED)
 
 
@@ -136,31 +136,31 @@ def since(models: Models, moment: float, as_csv: bool, as_json: bool) -> None:
         show_table(table)
 
 
-def _fitted(each: Fitted) -> dict[str, Any]:
+def _fitted(each: FittedVersion) -> dict[str, Any]:
     """Return one version for a JSON document."""
     found = {"algorithm": each.name.algorithm, "model": each.name.model, "version": each.number}
     return found | {"current": each.current, "fitted": each.time.isoformat(), "rows": each.rows, "search": each.search}
 
 
-def _table(lines: Sequence[Line]) -> None:
+def _table(lines: Sequence[ModelLine]) -> None:
     table = make_table("algorithm", "model", "in use", "verdict", "format", "why")
     for each in lines:
         used = "yes" if each.in_use else ""
         add_row(table, each.algorithm, each.model or _files(each), used, str(each.verdict), each.formats, each.why)
     show_table(table)
-    counts = ", ".join(f"{number} {verdict}" for verdict in Verdict if (number := _count(lines, verdict)))
+    counts = ", ".join(f"{number} {verdict}" for verdict in ModelVerdict if (number := _count(lines, verdict)))
     echo(f"In use: {counts}." if counts else "No model is in use.")
 
 
-def _count(lines: Sequence[Line], verdict: Verdict) -> int:
+def _count(lines: Sequence[ModelLine], verdict: ModelVerdict) -> int:
     return sum(each.in_use and each.verdict is verdict for each in lines)
 
 
-def _files(line: Line) -> str:
+def _files(line: ModelLine) -> str:
     return "" if line.algorithm else ", ".join(line.files)
 
 
-def _lines_csv(lines: Sequence[Line]) -> str:
+def _lines_csv(lines: Sequence[ModelLine]) -> str:
     columns = ("algorithm", "model", "in_use", "verdict", "format", "files", "why")
     rows = (
         (

@@ -9,7 +9,7 @@ import click
 
 from dltk_runtime.access import file
 from dltk_runtime.access.errors import TokenInvalid, TokensDamaged
-from dltk_runtime.access.file import Entry
+from dltk_runtime.access.file import TokenEntry
 from dltk_runtime.access.holder import Right
 from dltk_runtime.commands import Number
 from dltk_runtime.commands._terminal import add_row, echo, echo_data, make_table, show_table
@@ -64,7 +64,7 @@ def new(given: Path | None, name: str, rights: tuple[str, ...], *, rotate: bool,
         raise click.UsageError("--rotate keeps the rights and bounds that the token has.")
     if not rights and not rotate:
         raise click.UsageError(f"Give its rights: --right {' or --right '.join(Right)}.")
-    entry = Entry(name=name, values=[], rights=[Right(each) for each in dict.fromkeys(rights)], **chosen)
+    entry = TokenEntry(name=name, values=[], rights=[Right(each) for each in dict.fromkeys(rights)], **chosen)
     path = _file(given)
     try:
         token = file.add(path, entry, rotate=rotate)

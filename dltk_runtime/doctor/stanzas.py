@@ -13,7 +13,7 @@ from dltk_runtime.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class StanzasRead:
     """What one member has of one client's files; without stanzas `failure` says why."""
 
     stanzas: Mapping[str, Stanza]
@@ -58,16 +58,16 @@ def _line(addresses: Mapping[str, str]) -> str:
     return " ".join(f"[{name}] {url}" for name, url in sorted(addresses.items()))
 
 
-def read(rest: Rest, client: Client) -> Read:
+def read(rest: Rest, client: Client) -> StanzasRead:
     """Read the stanzas of one client on one member; what fails is said in the result."""
     try:
         known = _conf(rest, client.app, client.file)
         stanzas = {name: stanza for name, stanza in known.items() if stanza.get("api_url")}  # others are not set up
         if not stanzas:
-            return Read({}, {}, f"{rest.base} has none with an api_url")
-        return Read(stanzas, _conf(rest, client.app, CONNECTIONS) if client is TOOLKIT else {})
+            return StanzasRead({}, {}, f"{rest.base} has none with an api_url")
+        return StanzasRead(stanzas, _conf(rest, client.app, CONNECTIONS) if client is TOOLKIT else {})
     except (NoAnswer, Refused) as failure:
-        return Read({}, {}, failure.sentence)
+        return StanzasRead({}, {}, failure.sentence)
 
 
 def _conf(rest: Rest, app: str, file: str) -> dict[str, Stanza]:

@@ -15,17 +15,16 @@ import os
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 
 Record = TypeVar("Record", bound=msgspec.Struct)
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]  # of a record: one that names no zone is none of ours
 _CRC_DIGITS = 8
 
 
@@ -104,6 +103,6 @@ def _parsed(line: bytes, kind: type[Record]) -> Record | None:
     if crc != b"%0*x" % (_CRC_DIGITS, zlib.crc32(text)):
         return None
     try:
-        return msgspec.json.decode(text, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return decoded(text, kind)
+    except msgspec.DecodeError:
         return None

@@ -24,7 +24,7 @@ METRICS = {
 }
 
 
-class Rule(StrEnum):
+class PromotionRule(StrEnum):
     """When a new version becomes current."""
 
     AUTO = "auto"
@@ -33,13 +33,13 @@ class Rule(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Promotion:
+class PromotionOption:
     """``promote=auto``, ``manual`` or ``better:<metric>[:<least gain>]``.
 
     `gain` is in the metric's own unit.
     """
 
-    rule: Rule = Rule.AUTO
+    rule: PromotionRule = PromotionRule.AUTO
     metric: str = ""
     gain: float = 0.0
 
@@ -62,7 +62,7 @@ class FitOptions:
     """
 
     asynchronous: bool = False
-    promotion: Promotion = Promotion()
+    promotion: PromotionOption = PromotionOption()
     holdout: float = 0.0
     with_version: bool = False
     warnings: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ def fit_options(
     warnings = () if mode in MODES else (f"mode={shown(mode)} is unknown and ignored: it can be {_listed(MODES)}",)
     return FitOptions(
         asynchronous=mode == "async",
-        promotion=_promotion(given.get("promote", Rule.AUTO)),
+        promotion=_promotion(given.get("promote", PromotionRule.AUTO)),
         holdout=_share(given["holdout"]) if "holdout" in given else holdout,
         with_version=wants_version(parameters),
         warnings=warnings,
@@ -98,13 +98,13 @@ def _listed(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _promotion(value: str) -> Promotion:
+def _promotion(value: str) -> PromotionOption:
     rule, _, rest = value.partition(":")
-    if rule in (Rule.AUTO, Rule.MANUAL) and not rest:
-        return Promotion(Rule(rule))
+    if rule in (PromotionRule.AUTO, PromotionRule.MANUAL) and not rest:
+        return PromotionOption(PromotionRule(rule))
     wanted = f"auto, manual or better:<metric>[:<least gain>], the metric one of {', '.join(METRICS)}"
     metric, _, gain = rest.partition(":")
-    if rule != Rule.BETTER or metric not in METRICS:
+    if rule != PromotionRule.BETTER or metric not in METRICS:
         raise OptionInvalid("promote", value, wanted, nearest(metric, METRICS))
     try:
         least = float(gain or 0)
@@ -112,7 +112,7 @@ def _promotion(value: str) -> Promotion:
         least = -1.0
     if not 0 <= least < math.inf:
         raise OptionInvalid("promote", value, wanted + "; the gain is a number from 0 on")
-    return Promotion(Rule.BETTER, metric, least)
+    return PromotionOption(PromotionRule.BETTER, metric, least)
 
 
 def _share(value: str) -> float:

@@ -9,7 +9,7 @@ from dltk_runtime.apply.apply import Applying
 from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
 from dltk_runtime.fit.comparing import Comparing
-from dltk_runtime.fit.options import FitOptions, Rule
+from dltk_runtime.fit.options import FitOptions, PromotionRule
 from dltk_runtime.jobs.record import Comparison
 from dltk_runtime.store.asking import ask
 from dltk_runtime.store.store import ModelStore, Version
@@ -33,7 +33,7 @@ class Decision:
         return self.kept or self.text
 
 
-class Promotion:
+class Promoter:
     """Decides for each committed version, once."""
 
     def __init__(self, store: ModelStore, applying: Applying, texts: str) -> None:
@@ -61,9 +61,9 @@ class Promotion:
             return await self._keep_unusable(version, trouble)
         before = await ask(self._store, self._store.serving_or_0, version.name)
         first = before.id == version.id or await asyncio.to_thread(self._is_first, before)
-        if first or options.promotion.rule is Rule.AUTO:
+        if first or options.promotion.rule is PromotionRule.AUTO:
             return await self._promote(version, "")
-        if options.promotion.rule is Rule.MANUAL:
+        if options.promotion.rule is PromotionRule.MANUAL:
             how = f"make it current with 'dltk models promote {version.name.algorithm} {version.name.model} "
             return await self._keep(version, f" (promote=manual: {how}{version.number}')")
         comparison = await self._comparing.compare(version, before, options, request)

@@ -26,7 +26,7 @@ from dltk_runtime.errors import AlgorithmMissing, DltkError
 from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.dispatch import REASON_ASKED, Dispatcher
 from dltk_runtime.fit.options import fit_options
-from dltk_runtime.fit.room import Room
+from dltk_runtime.fit.room import FitRoom
 from dltk_runtime.fit.train import Trainer
 from dltk_runtime.fit.training import Trained, Training
 from dltk_runtime.jobs.errors import FitCancelled, JobUnknown, NotCancellable, ServerStops
@@ -76,7 +76,7 @@ class Fitting:
         self._jobs = jobs
         self._trainer = trainer
         self._running: dict[str, _Running] = {}
-        self._room = Room(settings, jobs, trainer, bounds, self._running)
+        self._room = FitRoom(settings, jobs, trainer, bounds, self._running)
         self._submitting = asyncio.Lock()
         self._failures = logs.RecurringFailures()
         self._queue = Dispatcher(

@@ -31,7 +31,7 @@ class RunningFit(Protocol):
     def asynchronous(self) -> bool: ...
 
 
-class Room:
+class FitRoom:
     """The room for fits of one server; `running` are those that it runs, by job."""
 
     def __init__(

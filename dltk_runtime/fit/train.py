@@ -12,14 +12,15 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.apply.choice import Asked
+from dltk_runtime.apply.choice import AskedFields
 from dltk_runtime.apply.last_used import LastUsed
+from dltk_runtime.cluster.placement import FitName
 from dltk_runtime.cluster.places import FitAsked, FitPlaces
 from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, NotStored, StoreError
 from dltk_runtime.fit.cards import MakeCard, no_card
 from dltk_runtime.fit.ends import ended, to_its_end
 from dltk_runtime.fit.facts import facts_of
-from dltk_runtime.fit.promotion import Decision, Promotion
+from dltk_runtime.fit.promotion import Decision, Promoter
 from dltk_runtime.fit.recorded import kept_notices, record_fit, recorded, stored_anyway
 from dltk_runtime.fit.training import Committed, Trained, Training, begins, printed_to, reporter
 from dltk_runtime.jobs.job import Job
@@ -59,7 +60,7 @@ class Trainer:
 
     store: ModelStore
     pool: Pool
-    promotion: Promotion
+    promotion: Promoter
     last: LastUsed
     timeout: float
     texts: str
@@ -140,7 +141,8 @@ class Trainer:
             return self.pool.fit_worker(algorithm, imports, work, listener, background=background)
         parameters, patient = training.request.parameters, training.options.asynchronous
         keep = training.job.state_of_training if patient else None  # a search's fit is not begun again
-        asked = FitAsked(algorithm, parameters, imports, work, patient, background, keep)
+        name = FitName(algorithm, training.name.model, training.job.id)
+        asked = FitAsked(algorithm, parameters, imports, work, name, patient, background, keep)
         return self.places.fit_worker(asked, listener)
 
     async def _run(self, worker: Worker, training: Training, reservation: Reservation) -> tuple[Fitted, Payload]:
@@ -184,7 +186,7 @@ class Trainer:
         if failure is not None:  # whoever ends this job must know it
             job.failing(**recorded(failure, self.texts))
         kept = msgspec.structs.replace(fitted, notices=kept_notices(fitted.notices, self.texts))
-        asked = Asked.of(request)
+        asked = AskedFields.of(request)
         facts = facts_of(
             kept,
             parameters=request.parameters,

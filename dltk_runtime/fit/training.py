@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dltk_runtime import logs
-from dltk_runtime.apply.choice import Asked
+from dltk_runtime.apply.choice import AskedFields
 from dltk_runtime.call import Call, Request
 from dltk_runtime.errors import FIT_DONE
 from dltk_runtime.fit.options import FitOptions
@@ -87,7 +87,7 @@ class Committed:
 
 def begins(training: Training, number: int) -> FitBegins:
     """Return what a tracking server is told of a fit that will commit version `number`."""
-    asked = Asked.of(training.request)
+    asked = AskedFields.of(training.request)
     return FitBegins(training.job.record, number, training.request.targets, asked.fields if asked else ())
 
 

@@ -127,9 +127,9 @@ def read(path: Path) -> Flow:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # values too: the 45th of a month
         raise FlowInvalid(f"cannot read {path}: {error}. Create a flow with 'dltk flow new'") from error
-    return make(content if isinstance(content, dict) else {}, str(path))
+    return make({str(name): value for name, value in content.items()} if isinstance(content, dict) else {}, str(path))
 
 
 def make(content: dict[str, Any], origin: str = "the options") -> Flow:

@@ -24,7 +24,7 @@ PLACEHOLDER = "$"  # a dashboard's or a macro's: the value is known only when th
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class ModelUse:
     """One call of a model, or one of `MARKS`.
 
     Attributes:
@@ -41,16 +41,16 @@ class Use:
 
 
 @dataclass(slots=True)
-class Found:
+class FoundInSearch:
     """What one search holds: its uses, the saved searches and macros it names, and what is wrong with it."""
 
-    uses: set[Use] = field(default_factory=set)
+    uses: set[ModelUse] = field(default_factory=set)
     searches: set[str] = field(default_factory=set)
     macros: set[str] = field(default_factory=set)
     unknown_macros: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
-    def add(self, other: Found) -> None:
+    def add(self, other: FoundInSearch) -> None:
         self.uses |= other.uses
         self.searches |= other.searches
         self.macros |= other.macros
@@ -58,7 +58,7 @@ class Found:
         self.problems += other.problems
 
 
-def find(text: str, macros: Mapping[str, Macro], *, fragment: bool = False) -> Found:
+def find(text: str, macros: Mapping[str, Macro], *, fragment: bool = False) -> FoundInSearch:
     """Return what a search calls.
 
     Args:
@@ -66,13 +66,13 @@ def find(text: str, macros: Mapping[str, Macro], *, fragment: bool = False) -> F
         macros: those that it sees, by name as Splunk writes it: ``score(2)``.
         fragment: it begins with a command also without a leading pipe, as a macro may.
     """
-    found = Found(uses={Use(mark) for mark in MARKS if mark in text})
+    found = FoundInSearch(uses={ModelUse(mark) for mark in MARKS if mark in text})
     try:
         expanded = expand(text, macros, unknown="keep")
         if "`" in text:
             found.macros = set(_called(text, macros))
             found.unknown_macros = {_name(each) for each in _macro_calls(expanded)}
-        found.uses |= {Use(mark) for mark in MARKS if mark in expanded}
+        found.uses |= {ModelUse(mark) for mark in MARKS if mark in expanded}
         if any(word in expanded.lower() for word in (*CALLS, *RUNS)):  # most searches have none
             _read(expanded, found, fragment=fragment)
     except SearchInvalid as failure:
@@ -107,7 +107,7 @@ def _command(pieces: list[str]) -> Iterator[tuple[str, str]]:
         yield words[0].lower(), words[1] if len(words) > 1 else ""
 
 
-def _read(text: str, found: Found, *, fragment: bool, depth: int = 0) -> None:
+def _read(text: str, found: FoundInSearch, *, fragment: bool, depth: int = 0) -> None:
     for name, arguments in commands(text, fragment=fragment):
         if name in CALLS:
             found.uses.add(_checked_use(name, arguments, found))
@@ -118,15 +118,15 @@ def _read(text: str, found: Found, *, fragment: bool, depth: int = 0) -> None:
                 _read(inner, found, fragment=False, depth=depth + 1)
 
 
-def _checked_use(command: str, arguments: str, found: Found) -> Use:
+def _checked_use(command: str, arguments: str, found: FoundInSearch) -> ModelUse:
     try:
         return _use(command, arguments)
     except SearchInvalid as failure:
         found.problems.append(failure.problem)
-        return Use(command)
+        return ModelUse(command)
 
 
-def _use(command: str, arguments: str) -> Use:
+def _use(command: str, arguments: str) -> ModelUse:
     """Read the arguments of a call. Raises `SearchInvalid`."""
     read = list(parse_arguments(arguments))
     options = {each.key: unquote(each.value) for each in read if isinstance(each, Option)}
@@ -138,9 +138,9 @@ def _use(command: str, arguments: str) -> Use:
             for word, after in pairwise(read)
             if isinstance(word, Word) and isinstance(after, Word) and word.text.lower() == "into"
         ]
-        return Use(command, _plain(into[0]) if into else UNNAMED, options.get("algo", ""), elsewhere)
+        return ModelUse(command, _plain(into[0]) if into else UNNAMED, options.get("algo", ""), elsewhere)
     elsewhere = first.startswith("onnx:") or "runtime" in options
-    return Use(command, _plain(first), options.get("algo", ""), elsewhere)
+    return ModelUse(command, _plain(first), options.get("algo", ""), elsewhere)
 
 
 def _plain(model: str) -> str:

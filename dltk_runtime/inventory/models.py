@@ -24,7 +24,7 @@ MAX_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Models:
+class SplunkModels:
     """What Splunk knows of models.
 
     Attributes:
@@ -44,18 +44,18 @@ class Models:
         return self.types[model] in CONTAINERS if model in self.types else None
 
 
-def read(rest: Rest, connection: Connection) -> Models:
+def read(rest: Rest, connection: Connection) -> SplunkModels:
     """Read both lists; a refusal is in the result. Raises `NoAnswer`."""
     entries = optional(rest, LOOKUPS)
     names = None if entries is None else frozenset(_models(str(each["name"]) for each in entries))
     try:
         rows = list(Search(SEARCH, "-1m", "now", connection, MAX_SECONDS).rows())
     except DltkError as failure:
-        return Models(names, problem=f"the kinds of models are unknown: {failure.sentence}")
+        return SplunkModels(names, problem=f"the kinds of models are unknown: {failure.sentence}")
     types = {str(row[NAME]): str(row[TYPE]) for row in rows if row.get(NAME) and row.get(TYPE)}
     algorithms = {str(row[NAME]): str(row[ALGORITHM]) for row in rows if row.get(NAME) and row.get(ALGORITHM)}
     problem = "" if types or not rows else f"listmodels has no column {NAME} or {TYPE}: the kinds of models are unknown"
-    return Models(names if names is None else names | types.keys(), types, algorithms, problem)
+    return SplunkModels(names if names is None else names | types.keys(), types, algorithms, problem)
 
 
 def _models(files: Iterable[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dltk_runtime.inventory.audit import Runs
-from dltk_runtime.inventory.survey import Entry, State, Survey
+from dltk_runtime.inventory.survey import ObjectState, Survey, SurveyEntry
 from dltk_runtime.texts import counted, harmless_cell
 
 COLUMNS = (
@@ -21,12 +21,12 @@ UNKNOWN = "unknown"
 
 def rows(survey: Survey) -> Iterator[dict[str, str]]:
     """Yield the rows by state and app, with texts in all columns."""
-    order = list(State)
+    order = list(ObjectState)
     for entry in sorted(survey.entries, key=lambda each: (order.index(each.state), each.item.app, each.item.name)):
         yield from _of_entry(entry)
 
 
-def _of_entry(entry: Entry) -> Iterator[dict[str, str]]:
+def _of_entry(entry: SurveyEntry) -> Iterator[dict[str, str]]:
     item = entry.item
     for use in entry.uses:
         cells = (
@@ -56,9 +56,9 @@ def document(survey: Survey) -> dict[str, Any]:
     }
 
 
-def counts(survey: Survey) -> Counter[State]:
+def counts(survey: Survey) -> Counter[ObjectState]:
     """Return the number of objects in each state."""
-    return Counter(dict.fromkeys(State, 0) | Counter(each.state for each in survey.entries))
+    return Counter(dict.fromkeys(ObjectState, 0) | Counter(each.state for each in survey.entries))
 
 
 def summary(survey: Survey) -> str:

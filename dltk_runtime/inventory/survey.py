@@ -13,8 +13,8 @@ from dltk_runtime.doctor.rest import Rest
 from dltk_runtime.emulator.spl.macros import Macro
 from dltk_runtime.inventory import audit, models, objects
 from dltk_runtime.inventory.audit import UNKNOWN, Audit, Runs
-from dltk_runtime.inventory.calls import MARKS, PLACEHOLDER, Found, Use, find
-from dltk_runtime.inventory.models import Models
+from dltk_runtime.inventory.calls import MARKS, PLACEHOLDER, FoundInSearch, ModelUse, find
+from dltk_runtime.inventory.models import SplunkModels
 from dltk_runtime.inventory.objects import USERS, Item, Sort
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.texts import listed
@@ -24,7 +24,7 @@ MAX_LISTED = 10  # names in one note
 NOBODY = "nobody"
 
 
-class State(StrEnum):
+class ObjectState(StrEnum):
     """What became of an object."""
 
     IN_USE = "in use"
@@ -34,12 +34,12 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SurveyEntry:
     """One object with what it calls; `reason` says why it has its state, and may be empty."""
 
     item: Item
-    uses: tuple[Use, ...]
-    state: State
+    uses: tuple[ModelUse, ...]
+    state: ObjectState
     reason: str = ""
     runs: Runs = UNKNOWN
 
@@ -50,7 +50,7 @@ class Survey:
 
     splunk: str
     days: int
-    entries: tuple[Entry, ...]
+    entries: tuple[SurveyEntry, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -85,11 +85,11 @@ class Splunk:
 
     items: tuple[Item, ...]
     macros: Mapping[str, Mapping[str, Macro]]  # by app; those shared with all under the empty name
-    models: Models
+    models: SplunkModels
     audit: Audit
     users: frozenset[str] | None
     days: int
-    _found: dict[Item, Found] = field(default_factory=dict)
+    _found: dict[Item, FoundInSearch] = field(default_factory=dict)
     _seen: dict[str, dict[str, Macro]] = field(default_factory=dict)
 
     @cached_property
@@ -100,7 +100,7 @@ class Splunk:
             found[_kind(each), each.name].append(each)
         return found
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[SurveyEntry]:
         """Yield the objects that call a container or may do so, macros last."""
         known = {each: self.found(each) for each in self.items}
         fits = {use for found in known.values() for use in found.uses if use.command == "fit"}
@@ -122,19 +122,19 @@ class Splunk:
         if unseen:
             yield f"macros that the token's user does not see may hold more: {listed(unseen, MAX_LISTED)}"
 
-    def found(self, item: Item) -> Found:
+    def found(self, item: Item) -> FoundInSearch:
         """Return what an object holds, with the saved searches that it runs."""
         if item not in self._found:
             self._found[item] = self._read(item, MAX_REFERENCES)
         return self._found[item]
 
-    def _read(self, item: Item, depth: int) -> Found:
+    def _read(self, item: Item, depth: int) -> FoundInSearch:
         seen = self._macros_of(item.app)
-        found = Found(problems=[item.problem] if item.problem else [])
+        found = FoundInSearch(problems=[item.problem] if item.problem else [])
         for each in item.searches:
             found.add(find(each.text, seen, fragment=each.fragment))
             found.searches |= {each.saved} if each.saved else set()
-        found.uses |= {Use(mark) for mark in MARKS if mark in item.source}
+        found.uses |= {ModelUse(mark) for mark in MARKS if mark in item.source}
         for name in found.searches if depth else ():
             for other in self._saved(name, item.app):
                 found.uses |= self._read(other, depth - 1).uses
@@ -151,15 +151,15 @@ class Splunk:
             self._seen[app] = {**self.macros.get("", {}), **self.macros.get(app, {})}
         return self._seen[app]
 
-    def _entry(self, item: Item, found: Found, fits: set[Use]) -> Entry:
+    def _entry(self, item: Item, found: FoundInSearch, fits: set[ModelUse]) -> SurveyEntry:
         uses = tuple(sorted(self._ours(found.uses, fits), key=lambda use: (use.model, use.command, use.algorithm)))
         runs = self._runs(item)
         broken = "; ".join(self._broken(item, found, uses))
         if broken:
-            return Entry(item, uses, State.BROKEN, broken, runs)
-        return Entry(item, uses, *self._judged(item, runs), runs)
+            return SurveyEntry(item, uses, ObjectState.BROKEN, broken, runs)
+        return SurveyEntry(item, uses, *self._judged(item, runs), runs)
 
-    def _ours(self, uses: Iterable[Use], fits: set[Use]) -> Iterator[Use]:
+    def _ours(self, uses: Iterable[ModelUse], fits: set[ModelUse]) -> Iterator[ModelUse]:
         """Yield the uses of containers, and those of models of which nobody says whose they are."""
         fitted: dict[str, set[str]] = {}
         for use in fits:
@@ -177,7 +177,7 @@ class Splunk:
         known = self.models.algorithms.get(model, "")
         return next(iter(fitted)) if len(fitted) == 1 else known or " or ".join(sorted(fitted))
 
-    def _broken(self, item: Item, found: Found, uses: tuple[Use, ...]) -> Iterator[str]:
+    def _broken(self, item: Item, found: FoundInSearch, uses: tuple[ModelUse, ...]) -> Iterator[str]:
         yield from found.problems
         names = self.models.names
         called = {
@@ -198,16 +198,19 @@ class Splunk:
     def _alone(self, item: Item) -> bool:
         return len(self._named[_kind(item), item.name]) == 1
 
-    def _judged(self, item: Item, runs: Runs) -> tuple[State, str]:
+    def _judged(self, item: Item, runs: Runs) -> tuple[ObjectState, str]:
         if runs.count is None:
-            return State.UNKNOWN, "has a schedule; its runs are unknown" if item.schedule else "its runs are unknown"
+            return (
+                ObjectState.UNKNOWN,
+                "has a schedule; its runs are unknown" if item.schedule else "its runs are unknown",
+            )
         if runs.count:
-            return State.IN_USE, ""
-        return State.UNUSED, f"has a schedule, and no run in {self.days} days" if item.schedule else ""
+            return ObjectState.IN_USE, ""
+        return ObjectState.UNUSED, f"has a schedule, and no run in {self.days} days" if item.schedule else ""
 
-    def _macro(self, entry: Entry, calling: list[Entry]) -> Entry:
+    def _macro(self, entry: SurveyEntry, calling: list[SurveyEntry]) -> SurveyEntry:
         """Judge a macro by the objects that call it, directly or through others."""
-        if entry.state is State.BROKEN:
+        if entry.state is ObjectState.BROKEN:
             return entry
         name = entry.item.name.partition("(")[0]
         callers = [
@@ -215,12 +218,12 @@ class Splunk:
         ]
         states = {each.state for each in callers}
         shown = ", ".join(sorted({each.item.name for each in callers}))
-        if State.IN_USE in states:
-            return replace(entry, state=State.IN_USE, reason=f"called by {shown}")
+        if ObjectState.IN_USE in states:
+            return replace(entry, state=ObjectState.IN_USE, reason=f"called by {shown}")
         if callers:
-            state = State.UNKNOWN if State.UNKNOWN in states else State.UNUSED
+            state = ObjectState.UNKNOWN if ObjectState.UNKNOWN in states else ObjectState.UNUSED
             return replace(entry, state=state, reason=f"called by {shown}")
-        return replace(entry, state=State.UNUSED, reason="no view and no saved search calls it")
+        return replace(entry, state=ObjectState.UNUSED, reason="no view and no saved search calls it")
 
 
 def _kind(item: Item) -> Sort:

@@ -8,7 +8,8 @@
     server, commands ──> JobRecords.list, get, log, metrics, ask_to_cancel
 
 * ``interface``   the protocol `JobRecords`
-* ``job``         `Job`: how its server changes a job; `JobPlace`: where one is kept
+* ``job``         `Job`: how its server changes a job
+* ``place``       the protocol `JobPlace`: where one is kept
 * ``store``       `JobStore`, the implementation by files; its parts:
   ``index`` (which records have changed), ``folder`` (one job's files), ``claim`` (who runs an
   asynchronous job), ``output`` (log and metrics), ``submission`` (rows)

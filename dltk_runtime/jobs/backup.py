@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from dltk_runtime.files import atomic
 from dltk_runtime.files.copying import Copier, entries
+from dltk_runtime.files.records import decoded
 from dltk_runtime.jobs.index import ID, RECORD
 from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.jobs.submission import Submission
@@ -50,7 +49,7 @@ def _copied(job: Path, copier: Copier, to: str) -> bool:
 def _lacks_rows(copy: Path) -> bool:
     """Return whether a copied job waits or runs and its rows were removed: it has ended since."""
     try:
-        record = msgspec.json.decode((copy / RECORD).read_bytes(), type=JobRecord)
+        record = decoded((copy / RECORD).read_bytes(), JobRecord)
     except (OSError, ValueError):
         return False
     return record.asynchronous and not record.state.ended and Submission.read(copy) is None

@@ -61,7 +61,7 @@ class _Lock(Enum):
     UNKNOWN = "unknown"  # the volume has no locks
 
 
-class Claim:
+class JobClaim:
     """The right to run a job, as long as the folder has the name that it got with this claim."""
 
     def __init__(self, folder: Path, name: str, descriptor: int) -> None:

@@ -22,11 +22,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.jobs import claim, output
-from dltk_runtime.jobs.claim import Claim
+from dltk_runtime.jobs.claim import JobClaim
 from dltk_runtime.jobs.index import RECORD, read_all
 from dltk_runtime.jobs.output import JobLog
 from dltk_runtime.jobs.record import JobRecord
@@ -37,9 +36,9 @@ CANCEL = "cancel"
 
 
 class JobFolder:
-    """Implements `job.JobPlace` by files; `claim` is that of an asynchronous job."""
+    """Implements `place.JobPlace` by files; `claim` is that of an asynchronous job."""
 
-    def __init__(self, path: Path, log_bytes: int, claim: Claim | None = None) -> None:
+    def __init__(self, path: Path, log_bytes: int, claim: JobClaim | None = None) -> None:
         self._path = path
         self._claim = claim
         self._log = JobLog(path / LOG, log_bytes)
@@ -140,7 +139,7 @@ def read(path: Path) -> tuple[JobRecord, float] | None:
         return None
     try:
         status = os.fstat(descriptor)
-        return msgspec.json.decode(read_all(descriptor, status.st_size), type=JobRecord), status.st_mtime
+        return decoded(read_all(descriptor, status.st_size), JobRecord), status.st_mtime
     except (OSError, ValueError):
         return None
     finally:

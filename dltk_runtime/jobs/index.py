@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.jobs.record import JobRecord, State
 from dltk_runtime.units import MIB
 
@@ -28,7 +29,7 @@ ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}", re.ASCII)
 Stamp = tuple[int, int, int]  # inode, size in bytes, mtime in ns
 
 
-class Seen(msgspec.Struct, frozen=True, gc=False):
+class SeenRecord(msgspec.Struct, frozen=True, gc=False):
     """A record as it was read, and when its server touched it last, by the volume's time."""
 
     record: JobRecord
@@ -37,18 +38,18 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     size: int  # bytes
 
 
-class Index:
+class JobIndex:
     """The records in a jobs' folder. Any thread may use it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
         self._ended: dict[str, State] = {}
-        self._open: dict[str, Seen] = {}
+        self._open: dict[str, SeenRecord] = {}
         self._damaged: dict[str, Stamp] = {}
         self._missing: set[str] = set()
         self._with_rows: set[str] = set()  # ended asynchronous jobs, until `take_ended` gave them
-        self._kept: OrderedDict[str, Seen] = OrderedDict()
+        self._kept: OrderedDict[str, SeenRecord] = OrderedDict()
         self._kept_bytes = 0
 
     def look(self) -> None:
@@ -76,7 +77,7 @@ class Index:
         with self._lock:
             return dict(self._ended)
 
-    def unfinished(self) -> list[Seen]:
+    def unfinished(self) -> list[SeenRecord]:
         """Return the records of jobs that have not ended, oldest first."""
         with self._lock:
             return [self._open[job] for job in sorted(self._open)]
@@ -92,15 +93,15 @@ class Index:
             found, self._with_rows = sorted(self._with_rows), set()
             return found
 
-    def record(self, job: str) -> Seen | None:
+    def record(self, job: str) -> SeenRecord | None:
         """Return the record of a job; None when there is none that can be read."""
         with self._lock:
             if (known := self._open.get(job) or self._kept.get(job)) is not None:
                 return known
             seen = self._read(job, None)
-            if isinstance(seen, Seen) and job in self._ended:
+            if isinstance(seen, SeenRecord) and job in self._ended:
                 self._keep(job, seen)
-            return seen if isinstance(seen, Seen) else None
+            return seen if isinstance(seen, SeenRecord) else None
 
     def forget(self, job: str) -> None:
         """Note that a job was removed."""
@@ -113,14 +114,14 @@ class Index:
         if seen is None:
             self._forget(job)
             self._missing.add(job)
-        elif isinstance(seen, Seen):
+        elif isinstance(seen, SeenRecord):
             self._forget(job)
             self._add(job, seen)
         elif before is None or before.stamp != seen:
             self._forget(job)
             self._damaged[job] = seen
 
-    def _add(self, job: str, seen: Seen) -> None:
+    def _add(self, job: str, seen: SeenRecord) -> None:
         if not seen.record.state.ended:
             self._open[job] = seen
             return
@@ -129,7 +130,7 @@ class Index:
             self._with_rows.add(job)
         self._keep(job, seen)
 
-    def _read(self, job: str, known: Stamp | None) -> Seen | Stamp | None:
+    def _read(self, job: str, known: Stamp | None) -> SeenRecord | Stamp | None:
         """Read a record; only its stamp if that is `known` or it is damaged; None without one."""
         try:
             descriptor = os.open(f"{self._folder}/{job}/{RECORD}", os.O_RDONLY | atomic.AS_OURS)
@@ -144,12 +145,12 @@ class Index:
                 return stamp
             with suppress(OSError, ValueError):
                 text = read_all(descriptor, status.st_size)
-                return Seen(msgspec.json.decode(text, type=JobRecord), status.st_mtime, stamp, len(text))
+                return SeenRecord(decoded(text, JobRecord), status.st_mtime, stamp, len(text))
             return stamp
         finally:
             os.close(descriptor)
 
-    def _keep(self, job: str, seen: Seen) -> None:
+    def _keep(self, job: str, seen: SeenRecord) -> None:
         self._kept[job] = seen
         self._kept_bytes += seen.size
         while self._kept_bytes > MAX_KEPT_BYTES and len(self._kept) > 1:

@@ -9,64 +9,19 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from dltk_runtime.errors import cut
 from dltk_runtime.jobs.claim import ClaimLost
 from dltk_runtime.jobs.errors import JobTaken
+from dltk_runtime.jobs.place import JobPlace
 from dltk_runtime.jobs.record import Comparison, JobError, JobRecord, State
 
 logger = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 0.25  # between two writes of progress
 OnState = Callable[[JobRecord], object]  # called with each new state; must neither block nor raise
-
-
-class JobPlace(Protocol):
-    """Where one job's record, log and metrics are kept. One server writes, others read."""
-
-    @property
-    def state_of_training(self) -> Path:
-        """Where the state of a training may be kept, for a later start: how its files' names begin."""
-
-    def save(self, record: JobRecord, *, durable: bool = False) -> None:
-        """Replace the record as a whole; `durable` makes it outlive a power failure.
-
-        Raises:
-            ClaimLost: another server has the job now.
-            OSError: it cannot be written.
-        """
-
-    def touch(self) -> None:
-        """Mark the job as alive.
-
-        Raises:
-            ClaimLost: another server has the job now.
-        """
-
-    def add_metrics(self, step: float, metrics: Mapping[str, float]) -> None:
-        """Append the metrics of one step; nothing when there are none.
-
-        Raises:
-            OSError: they cannot be written.
-        """
-
-    def write_log(self, text: bytes) -> None:
-        """Append printed text: any number of lines or parts of lines. Never raises."""
-
-    def close_log(self) -> None:
-        """Reduce the log to its bound; later text is ignored."""
-
-    def remove_submission(self) -> None:
-        """Remove what an asynchronous job needed to run."""
-
-    def give_back(self) -> None:
-        """Let any server run the job. Never raises."""
-
-    def leave(self) -> None:
-        """Give up the right to change the job."""
 
 
 class Job:

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.jobs.record import MetricsByStep
 
 logger = logging.getLogger(__name__)
@@ -134,5 +135,5 @@ def read_metrics(folder: Path) -> MetricsByStep:
     with contextlib.suppress(OSError):  # none yet, or what no server has written
         for line in atomic.read(folder / METRICS).splitlines()[-MAX_METRICS_STEPS:]:
             with contextlib.suppress(ValueError):
-                found.append(msgspec.json.decode(line, type=dict[str, float]))
+                found.append(decoded(line, dict[str, float]))
     return found

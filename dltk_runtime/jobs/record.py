@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
 import msgspec
+
+from dltk_runtime.files.records import Count, Moment
 
 MetricsByStep = list[dict[str, float]]  # each: "step", and the metrics of that step
 
@@ -43,10 +44,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     metric: str
     new: float | None  # None: the version has no such metric
     old: float | None
-    old_version: int
+    old_version: Count
     gain: float = 0.0  # the least improvement that the search asked for
     held_out: bool = False  # both values are of the same rows, which neither fit has seen
-    rows: int = 0  # that neither has seen; 0 in records of 0.1.0 whose values are those of the two fits
+    rows: Count = 0  # that neither has seen; 0 in records of 0.1.0 whose values are those of the two fits
     problem: str = ""  # why nothing was compared: no value decided
 
     def __str__(self) -> str:
@@ -73,21 +74,21 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     algorithm: str
     model: str
     state: State
-    created: datetime
-    started: datetime | None = None
-    ended: datetime | None = None
-    rows: int | None = None
+    created: Moment
+    started: Moment | None = None
+    ended: Moment | None = None
+    rows: Count | None = None
     parameters: dict[str, str] = {}
     phase: str = ""
     phases: dict[str, float] = {}
     asynchronous: bool = False
-    attempts: int = 0  # how often it was started
-    reserved: int | None = None  # version number of the fit that runs; it may be committed already
+    attempts: Count = 0  # how often it was started
+    reserved: Count | None = None  # version number of the fit that runs; it may be committed already
     fingerprint: str = ""  # hash of data, parameters and code: an asynchronous job is not started twice
     step: float = 0.0  # steps done, of `total`; 0 of 0 when unknown
     total: float = 0.0
     metrics: dict[str, float] = {}  # of the newest step
-    version: int | None = None
+    version: Count | None = None
     promoted: bool = False
     comparison: Comparison | None = None  # None without one, and in records of 0.1.0
     error: JobError | None = None

@@ -25,10 +25,10 @@ from dltk_runtime.errors import cut
 from dltk_runtime.files import atomic, clock
 from dltk_runtime.files.state import stamp_of
 from dltk_runtime.jobs import folder, output
-from dltk_runtime.jobs.claim import Claim, ClaimLost
+from dltk_runtime.jobs.claim import ClaimLost, JobClaim
 from dltk_runtime.jobs.errors import JobDamaged, JobUnknown, NotCancellable
 from dltk_runtime.jobs.folder import CANCEL, LOG, JobFolder
-from dltk_runtime.jobs.index import ID, RECORD, Index
+from dltk_runtime.jobs.index import ID, RECORD, JobIndex
 from dltk_runtime.jobs.interface import TOUCH_SECONDS
 from dltk_runtime.jobs.job import Job, OnState
 from dltk_runtime.jobs.record import JobError, JobRecord, MetricsByStep, State
@@ -58,7 +58,7 @@ class JobStore:
         # Weak: a job that its server has dropped is no longer touched, and so is found lost.
         self._live: weakref.WeakSet[Job] = weakref.WeakSet()
         self._owing: set[Job] = set()  # jobs that ended while their record could not be written
-        self._index = Index(paths.jobs)
+        self._index = JobIndex(paths.jobs)
         self._closing = threading.Event()
         self._to_prune = threading.Event()
         self._disk = ThreadPoolExecutor(1, "job-records")  # for work that no fit waits for
@@ -135,7 +135,7 @@ class JobStore:
         before = folder.read(path)
         if before is None or before[0].state.ended or not before[0].asynchronous:
             return None
-        claim = Claim.take(path, lambda: self._is_abandoned(path))
+        claim = JobClaim.take(path, lambda: self._is_abandoned(path))
         if claim is None:
             return None
         found = folder.read(path)

@@ -12,6 +12,7 @@ import msgspec
 
 from dltk_runtime.call import Meta, Request
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.payload import Payload
 
 META, DATA, CSV = "meta.json", "data.json", "data.csv"
@@ -40,7 +41,7 @@ class Submission:
     def read(cls, folder: Path) -> Self | None:
         """Return the submission in a job's folder; None when it is not complete."""
         try:
-            meta = msgspec.json.decode(atomic.read(folder / META), type=dict[str, Any])
+            meta = decoded(atomic.read(folder / META), dict[str, Any])
             plain = (folder / CSV).exists()
             return cls(meta, Payload(atomic.read(folder / (CSV if plain else DATA), limit=None), escaped=not plain))
         except (OSError, ValueError):

@@ -15,7 +15,7 @@ NAMES = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class DeclaredBounds:
     """The bounds that a declaration names; None for those that it does not."""
 
     ge: float | None = None
@@ -47,14 +47,14 @@ class Bounds:
         )
 
 
-NONE = Bounds()
+NONE = DeclaredBounds()
 
 
-def bounds_of(metadata: Sequence[ast.expr]) -> Bounds:
+def bounds_of(metadata: Sequence[ast.expr]) -> DeclaredBounds:
     """Return the bounds that the metadata of an `Annotated` name by keyword; others say nothing of bounds."""
     calls = [each for each in metadata if isinstance(each, ast.Call)]
     words = [word for call in calls for word in call.keywords if word.arg in NAMES]
-    return Bounds(**{str(word.arg): value for word in words if (value := _number(word.value)) is not None})
+    return DeclaredBounds(**{str(word.arg): value for word in words if (value := _number(word.value)) is not None})
 
 
 def _number(expression: ast.expr) -> float | None:

@@ -17,7 +17,7 @@ _SEARCH = re.compile(r"^```\w*\n(.*?)\n```", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogueEntry:
     """The description of one algorithm.
 
     Attributes:
@@ -38,7 +38,7 @@ class Entry:
     places: dict[str, str] = field(default_factory=dict)
 
 
-def entry(algorithm: str, paths: Paths) -> Entry:
+def entry(algorithm: str, paths: Paths) -> CatalogueEntry:
     """Read the description of an algorithm from its notebook.
 
     Raises:
@@ -49,7 +49,7 @@ def entry(algorithm: str, paths: Paths) -> Entry:
     contract = contract_of(source)
     text = introduction(Path(source.origin)) if source.origin.endswith(".ipynb") else ""
     heading, _, rest = text.partition("\n") if text.startswith("#") else ("", "", text)
-    return Entry(
+    return CatalogueEntry(
         name=algorithm,
         path=source.path,
         title=heading.lstrip("# ").strip(),
@@ -70,7 +70,7 @@ def parameters_of(source: Source) -> tuple[Parameter, ...] | None:
         return None
 
 
-def markdown(entries: Iterable[Entry]) -> str:
+def markdown(entries: Iterable[CatalogueEntry]) -> str:
     """Format the table of algorithms that the documentation shows."""
     rows = [
         (f"`{each.name}`", _cell(each.title), ", ".join(f"`{parameter.name}`" for parameter in each.parameters or ()))

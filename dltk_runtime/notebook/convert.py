@@ -34,7 +34,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
+class ConvertedNotebook:
     """A notebook with named cells, and what was decided.
 
     `missing` are the functions that no cell defines, without which it is no algorithm.
@@ -45,7 +45,7 @@ class Converted:
     missing: tuple[str, ...]
 
 
-def convert(path: Path) -> Converted:
+def convert(path: Path) -> ConvertedNotebook:
     """Propose names for the cells of the notebook at `path`; a name that a cell has stays.
 
     Raises:
@@ -70,7 +70,7 @@ def convert(path: Path) -> Converted:
             bound |= bound_names(text)
         cells += _named(cell, text, name) if name else [cell]
     missing = tuple(each for each in REQUIRED if each not in bound)
-    return Converted({**document, "cells": cells}, tuple(proposals), missing)
+    return ConvertedNotebook({**document, "cells": cells}, tuple(proposals), missing)
 
 
 def _proposed(cell: dict[str, Any], text: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dltk_runtime import booleans
-from dltk_runtime.notebook.bounds import NONE, Bounds, bounds_of
+from dltk_runtime.notebook.bounds import NONE, DeclaredBounds, bounds_of
 from dltk_runtime.texts import unquote
 
 Value = int | float | bool | str | None
@@ -53,7 +53,7 @@ class Parameter:
     help: str = ""
     choices: tuple[Value, ...] = ()
     line: int = 1
-    bounds: Bounds = NONE
+    bounds: DeclaredBounds = NONE
 
     def __str__(self) -> str:
         """Format as declared: ``epochs: int = 100``."""
@@ -187,7 +187,7 @@ def _literal(value: ast.expr) -> Any:
         return _NO_LITERAL
 
 
-def _kind(annotation: ast.expr) -> tuple[str, tuple[Value, ...], Bounds]:
+def _kind(annotation: ast.expr) -> tuple[str, tuple[Value, ...], DeclaredBounds]:
     """Return the kind that an annotation names, its choices, and its bounds."""
     match annotation:
         case ast.Name(id=name):

@@ -12,7 +12,8 @@
     │   calls.py, following.py,         │◄═══════════►│                                  │
     │   requests.py, conversation.py,   │  messages.py│                                  │
     │   printed.py, phases.py,          │             │                                  │
-    │   launch.py, dump.py, outcome.py  │             │                                  │
+    │   launch.py, dump.py, outcome.py, │             │                                  │
+    │   ending.py                       │             │                                  │
     │   log  ◄──────────────────────────┼── pipe ─────┼── what the notebook prints       │
     │   dump ◄──────────────────────────┼── memfd ────┼── faulthandler: where it was     │
     │   end  ◄──────────────────────────┼── pidfd ────┼── (the kernel)                   │

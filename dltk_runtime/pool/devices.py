@@ -22,7 +22,7 @@ import msgspec
 
 from dltk_runtime.notebook.frameworks import GPU_TRAINING
 from dltk_runtime.pool import gpus, shortage
-from dltk_runtime.pool.gpus import Card
+from dltk_runtime.pool.gpus import GpuCard
 from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.worker.messages import ErrorReport
 
@@ -30,11 +30,11 @@ MEMORY_CHECK_SECONDS = 10.0  # between two looks at the devices' memory
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class DeviceUsage:
     """A device, and the card that it is."""
 
     device: str
-    card: Card
+    card: GpuCard
 
 
 class Places:
@@ -68,7 +68,7 @@ class Devices:
 
     def __init__(self, wanted: tuple[str, ...] | None) -> None:
         self._wanted = wanted
-        self._cards: list[Card] = []
+        self._cards: list[GpuCard] = []
         self.names: tuple[str, ...] = ()
         self.places = Places(())
 
@@ -92,7 +92,7 @@ class Devices:
         seen = Counter(worker.device for worker in workers)
         return min(self.names, key=lambda name: seen[name], default="")
 
-    def usage(self) -> list[Usage]:
+    def usage(self) -> list[DeviceUsage]:
         """Return the memory of each device at the last look, of those that nvidia-smi knows."""
         return list(_matched(self.names, self._cards))
 
@@ -105,5 +105,5 @@ class Devices:
         return msgspec.structs.replace(error, note=shortage.explanation(error, worker, workers, card, holders))
 
 
-def _matched(names: Iterable[str], cards: Sequence[Card]) -> Iterable[Usage]:
-    return (Usage(name, card) for name in names for card in cards if card.is_called(name))
+def _matched(names: Iterable[str], cards: Sequence[GpuCard]) -> Iterable[DeviceUsage]:
+    return (DeviceUsage(name, card) for name in names for card in cards if card.is_called(name))

@@ -24,7 +24,7 @@ _UUID = re.compile(r"^GPU UUID:\s*(GPU-\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class GpuCard:
     """A GPU and its memory in MiB, at the time of the query."""
 
     index: str
@@ -39,7 +39,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class GpuHolder:
     """A process that holds GPU memory; `used` is in MiB, None if not reported."""
 
     pid: int
@@ -62,24 +62,24 @@ async def find(wanted: tuple[str, ...] | None) -> tuple[str, ...]:
     return found or await asyncio.to_thread(_known_to_driver)
 
 
-async def cards() -> list[Card]:
+async def cards() -> list[GpuCard]:
     """Return every GPU that the tool sees; empty without the tool."""
     rows = await _ask("gpu=index,uuid,memory.total,memory.used,memory.free")
     return [
-        Card(index, uuid, int(total), int(used), int(free))
+        GpuCard(index, uuid, int(total), int(used), int(free))
         for index, uuid, total, used, free in (row for row in rows if len(row) == 5)
         if total.isdigit() and used.isdigit() and free.isdigit()
     ]
 
 
-async def holders() -> list[Holder]:
+async def holders() -> list[GpuHolder]:
     """Return the processes that hold memory of any GPU.
 
     Inside a container the driver often names none.
     """
     rows = await _ask("compute-apps=pid,gpu_uuid,used_memory")
     return [
-        Holder(int(pid), uuid, int(used) if used.isdigit() else None)
+        GpuHolder(int(pid), uuid, int(used) if used.isdigit() else None)
         for pid, uuid, used in (row for row in rows if len(row) == 3)
         if pid.isdigit()
     ]

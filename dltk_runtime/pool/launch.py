@@ -18,7 +18,7 @@ import msgspec
 from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.splunk import access
 from dltk_runtime.worker.board import create as create_board
-from dltk_runtime.worker.options import Options
+from dltk_runtime.worker.options import WorkerOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _launched(spec: Spec, environ: Mapping[str, str], guardian: Guardian, on_fai
                 writes.append(write)
                 sent.callback(os.close, write)
             passed = (theirs.fileno(), unread.fileno(), writes[1], dump, board)
-            options = Options(os.getpid(), *passed, spec.imports)
+            options = WorkerOptions(os.getpid(), *passed, spec.imports)
             process = subprocess.Popen(
                 [sys.executable, "-m", "dltk_runtime.worker", msgspec.json.encode(options).decode()],
                 cwd=f"{folder}/work",

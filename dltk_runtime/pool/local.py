@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import select
-import signal
 from collections.abc import Awaitable, Callable, Mapping
 
 from dltk_runtime.payload import NO_ROWS, Buffer, Payload
 from dltk_runtime.pool.background import Background
 from dltk_runtime.pool.calls import Calls, Turn
 from dltk_runtime.pool.conversation import Conversation
+from dltk_runtime.pool.ending import Ending
 from dltk_runtime.pool.explaining import explained
 from dltk_runtime.pool.following import Following, Moved
 from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.pool.launch import Launched, Spec, launch
-from dltk_runtime.pool.outcome import DEATH_CHANNEL, DEATH_DEADLINE, Death, WorkerDied, cause_of, kind_of
+from dltk_runtime.pool.outcome import DEATH_DEADLINE, Death, WorkerDied
 from dltk_runtime.pool.phases import PhaseClock
 from dltk_runtime.pool.printed import Printed
 from dltk_runtime.pool.read_ahead import LocalReadAhead
@@ -25,6 +22,7 @@ from dltk_runtime.pool.requests import Requests
 from dltk_runtime.pool.traces import Traces
 from dltk_runtime.pool.worker import SILENT, Answer, Listener, discard
 from dltk_runtime.scrub import NOTHING_SECRET, Scrubber
+from dltk_runtime.worker.gang_messages import Kept, Listens
 from dltk_runtime.worker.memory_file import MemoryFile
 from dltk_runtime.worker.messages import (
     Answered,
@@ -34,15 +32,11 @@ from dltk_runtime.worker.messages import (
     ErrorReport,
     Fitted,
     FromWorker,
-    Kept,
-    Listens,
     Progress,
     Ready,
     Saved,
     ToWorker,
 )
-
-CLOSED_SECONDS = 0.5  # that may pass between the close of a dying process's files and its end
 
 Explain = Callable[[ErrorReport, "LocalWorker"], Awaitable[ErrorReport]]
 
@@ -62,7 +56,6 @@ class LocalWorker:
         reading: whether it parses rows of a request that still arrives.
         background: whether nobody waits for what it does now.
         phases: seconds of each phase of the call that ended last.
-        ended: whether the process is gone.
         on_death: called with the one of `outcome.DEATHS` when it ends unasked, or past a limit.
     """
 
@@ -73,10 +66,10 @@ class LocalWorker:
         self.device = ""
         self.work = ""
         self.reading = False
-        self.ended = False
         self.on_death: Callable[[str], object] = discard
         self._launched = launched
-        self.background = Background(self.pid, self._signal)
+        self._ending = Ending(launched.process, launched.pidfd)
+        self.background = Background(self.pid, self._ending.signal)
         self._explain = explain
         self.phases: Mapping[str, float] = {}
         self._listener = SILENT
@@ -84,19 +77,12 @@ class LocalWorker:
         self._printed = Printed(launched.outputs, scrubber)
         self._requests = Requests(launched.requests, launched.unread)
         self._traces = Traces(launched.dump, launched.board)
-        self._ends = select.poll()
-        self._ends.register(launched.pidfd, select.POLLIN)
         self._saved: Fitted | None = None  # by the fit that it runs
-        self._cause = ""  # why it is ended
-        self._kind = ""  # of its death, where that is known before it
-        self._ending = False
-        self._gone = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        self._ready: asyncio.Future[None] = loop.create_future()
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._late_end: asyncio.Future[None] | None = None
-        self._conversation = Conversation(launched.sock, self._take, self._on_closed_channel)
+        self._conversation = Conversation(launched.sock, self._take, self._ending.without_channel)
         self._calls = Calls(self._requests, self._printed, self._conversation.receive_rest, self._end_late)
-        loop.add_reader(launched.pidfd, self._on_end)
+        self._ending.watch(self._on_end)
 
     @classmethod
     def start(
@@ -128,6 +114,11 @@ class LocalWorker:
         return self._launched.process.returncode
 
     @property
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._ending.ended
+
+    @property
     def phase(self) -> str:
         """Name of the current phase; ``idle`` between two calls."""
         return self._current.name
@@ -150,12 +141,12 @@ class LocalWorker:
     @property
     def quick(self) -> bool:
         """Whether another call may follow the one that runs."""
-        return self._calls.quick and not self.background.active and not self.reading and not self._ending
+        return self._calls.quick and not self.background.active and not self.reading and not self._ending.begun
 
     @property
     def usable(self) -> bool:
         """Whether it can take a call; checks the process, not what the event loop has seen."""
-        return not (self._ending or self.ended or self._ends.poll(0))
+        return not self._ending.decided
 
     async def ready(self) -> None:
         """Wait until it has started and done its imports.
@@ -229,33 +220,28 @@ class LocalWorker:
 
         With a `kind`, one of `outcome.DEATHS`, this counts as a death.
         """
-        self._ending = True
-        self._kind = self._kind or kind
+        ending = self._ending
+        ending.begun = True
+        ending.blame("", kind)
         self._calls.take_back()  # first: what follows could begin, and would be ended too
-        if cause and self._calls.running is not None and not self._cause and not self.ended:
-            self._cause = cause
+        if cause and self._calls.running is not None and not ending.cause and not self.ended:
+            ending.blame(cause)
             self.background.leave()  # to write its stack
             await self._traces.stack.request(self.pid, lambda: self.ended)
-        self.kill()
-        await self._gone.wait()
+        ending.kill()
+        await ending.wait()
 
     def _end_late(self, cause: str) -> None:
         self._late_end = asyncio.ensure_future(self.end(cause, DEATH_DEADLINE))
 
     def kill(self) -> None:
         """End the whole group at once, without waiting."""
-        self._ending = True
-        self._signal(signal.SIGKILL)
-
-    def _signal(self, number: signal.Signals) -> None:
-        if not self.ended:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, number)
+        self._ending.kill()
 
     # ------------------------------------------------------------ events
 
     def _take(self, message: FromWorker, results: Payload) -> None:
-        if self._cause:
+        if self._ending.cause:
             return  # its end is decided: code that the request for a stack dump woke up must not go on
         match message:
             case Entered(phase, place):
@@ -284,23 +270,9 @@ class LocalWorker:
 
     # ------------------------------------------------------------ the end
 
-    def _on_closed_channel(self) -> None:
-        """Wait for the end of the process; if it does not end, the notebook closed the channel."""
-        asyncio.get_running_loop().call_later(CLOSED_SECONDS, self._end_without_channel)
-
-    def _end_without_channel(self) -> None:
-        if not self.ended:
-            self._cause = self._cause or "closed its channel to the server"
-            self._kind = self._kind or DEATH_CHANNEL
-            self.kill()
-
     def _on_end(self) -> None:
-        unasked = not self._ending
-        self.kill()  # what it left behind in its group; its own number is taken until `wait`
-        self._launched.process.wait()
-        self.ended = True
-        if self._kind or unasked:
-            self.on_death(self._kind or kind_of(self._launched.process.returncode))
+        if kind := self._ending.reap():
+            self.on_death(kind)
         unbegun = self._requests.drop()
         self._conversation.receive_rest()
         self._printed.close()
@@ -312,13 +284,9 @@ class LocalWorker:
         self._close()
 
     def _death(self, clock: PhaseClock) -> Death:
-        return self._traces.death(self._cause or cause_of(self._launched.process.returncode), clock)
+        return self._traces.death(self._ending.explanation, clock)
 
     def _close(self) -> None:
-        ours = self._launched
-        asyncio.get_running_loop().remove_reader(ours.pidfd)
-        os.close(ours.pidfd)
-        for each in (self._traces, self._conversation, self._requests):
+        for each in (self._traces, self._conversation, self._requests, self._ending):
             each.close()
-        self._gone.set()
-        ours.on_end()
+        self._launched.on_end()

@@ -17,7 +17,7 @@ from dltk_runtime.errors import Busy
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.payload import Buffer
 from dltk_runtime.pool import memory
-from dltk_runtime.pool.devices import Usage
+from dltk_runtime.pool.devices import DeviceUsage
 from dltk_runtime.pool.following import Following
 from dltk_runtime.pool.launch import Spec
 from dltk_runtime.pool.local import LocalWorker
@@ -81,7 +81,7 @@ class Pool:
         waiting = self._residents.waiting + self._joined
         return PoolUsage(*self._workforce.figures(), waiting, self._fits_waiting.total())
 
-    def gpus(self) -> list[Usage]:
+    def gpus(self) -> list[DeviceUsage]:
         """Return each GPU's memory as of the last look."""
         return self._devices.usage()
 
@@ -263,6 +263,11 @@ class Pool:
         """Number of places for apply workers, and of those with one."""
         return self._residents.places
 
+    @property
+    def versions_served(self) -> list[VersionId]:
+        """The versions that apply workers have."""
+        return self._residents.versions
+
     def join(self, change: int) -> None:
         """Note that `change` more requests wait behind another one, for the same turn of a worker."""
         self._joined += change
@@ -272,10 +277,7 @@ class Pool:
         return MemoryFile()
 
     def read_ahead(self, version: VersionId, rows: Buffer, expected: int) -> ReadAhead | None:
-        """Have an idle worker of `version` parse arriving rows, about `expected` bytes.
-
-        Returns None if no worker can.
-        """
+        """Have an idle worker of `version` parse arriving rows, about `expected` bytes; None if no worker can."""
         worker = self._residents.reader(version)
         return worker.read_ahead(rows, expected) if worker is not None else None
 

@@ -19,7 +19,7 @@ NOTIFY_BYTES = 256 * 1024  # bytes of new rows after which the worker is notifie
 _numbers = itertools.count(1)
 
 
-class Reader(Protocol):
+class ReadingWorker(Protocol):
     """A worker on this machine that can read ahead; `reading` says that it does."""
 
     reading: bool
@@ -32,7 +32,7 @@ class Reader(Protocol):
 class LocalReadAhead:
     """Rows in a memory file that a worker on this machine parses while they arrive."""
 
-    def __init__(self, worker: Reader, rows: MemoryFile, expected: int) -> None:
+    def __init__(self, worker: ReadingWorker, rows: MemoryFile, expected: int) -> None:
         self._worker = worker
         self._rows = rows
         self._notified = 0  # bytes
@@ -46,7 +46,7 @@ class LocalReadAhead:
         self.close()
 
     @property
-    def worker(self) -> Reader:
+    def worker(self) -> ReadingWorker:
         """The worker that reads."""
         return self._worker
 

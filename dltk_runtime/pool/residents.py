@@ -73,6 +73,11 @@ class Residents:
         """Number of places, and of those with a resident."""
         return self._places, len(self._all)
 
+    @property
+    def versions(self) -> list[VersionId]:
+        """The versions that residents serve, each once."""
+        return list(dict.fromkeys(each.version for each in self._all))
+
     def quiet(self, seconds: float) -> bool:
         """Return whether no resident answered a request in the last `seconds`, and none does."""
         since = time.monotonic() - seconds

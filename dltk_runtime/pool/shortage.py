@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dltk_runtime.pool.gpus import Card, Holder
+from dltk_runtime.pool.gpus import GpuCard, GpuHolder
 from dltk_runtime.pool.local import LocalWorker
 from dltk_runtime.units import MIB
 from dltk_runtime.worker.messages import ErrorReport
@@ -47,8 +47,8 @@ def explanation(
     error: ErrorReport,
     worker: LocalWorker,
     workers: Sequence[LocalWorker],
-    card: Card | None,
-    holders: Iterable[Holder],
+    card: GpuCard | None,
+    holders: Iterable[GpuHolder],
 ) -> str:
     """Return the sentence on `worker`'s device; `card` is None if nvidia-smi does not list it."""
     if card is None:
@@ -75,7 +75,7 @@ def wanted(error: ErrorReport) -> str:
     return "more memory than there was (the error does not say how much) was"
 
 
-def _held(holder: Holder, workers: Sequence[LocalWorker]) -> str:
+def _held(holder: GpuHolder, workers: Sequence[LocalWorker]) -> str:
     worker = next((each for each in workers if each.pid == _session(holder.pid)), None)
     amount = "memory" if holder.used is None else f"{holder.used:,} MiB"
     if worker is not None:

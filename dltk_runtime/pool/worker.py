@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dltk_runtime.payload import NO_ROWS, Buffer, Payload
-from dltk_runtime.worker.messages import Answered, Counts, FromWorker, Kept, Listens, Progress
+from dltk_runtime.worker.gang_messages import Kept, Listens
+from dltk_runtime.worker.messages import Answered, Counts, FromWorker, Progress
 
 Answer = tuple[FromWorker, Payload]
 

@@ -48,7 +48,7 @@ REASONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ConnectionBounds:
     """What connections may hold: numbers of connections, seconds, and bytes a second."""
 
     connections: int
@@ -58,7 +58,7 @@ class Bounds:
     body_rate: int
 
     @classmethod
-    def of(cls, settings: Settings, descriptors: int) -> Bounds:
+    def of(cls, settings: Settings, descriptors: int) -> ConnectionBounds:
         """Return the bounds in `settings`, for a process with this limit of descriptors."""
         available = max(descriptors - OTHER_DESCRIPTORS, descriptors // 2, 1)
         return cls(
@@ -98,7 +98,7 @@ class Admitted(Protocol):
 class Admission:
     """All connections of a server; those without an accepted token from oldest to newest."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: ConnectionBounds) -> None:
         self.bounds = bounds
         self.turns = Turns()
         self.counts: Counter[str] = Counter()  # connections that were ended, by reason

@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from dltk_runtime.call import Call
-from dltk_runtime.server.connection import KEY, Connection
+from dltk_runtime.server.connection import KEY, BoundedConnection
 from dltk_runtime.service.service import Service
 from dltk_runtime.store import drawn
 
@@ -28,7 +28,7 @@ async def unless_gone(request: Request, call: Call, running: Awaitable[Result], 
         ClientDisconnect: it was dropped.
     """
     task = asyncio.current_task()
-    connection: Connection = request.scope[KEY]
+    connection: BoundedConnection = request.scope[KEY]
     dropped = False
 
     def hang_up() -> None:

@@ -31,7 +31,7 @@ from dltk_runtime.server.admission import (
     Admission,
     client_address,
 )
-from dltk_runtime.server.transport import Flow, Gathering
+from dltk_runtime.server.transport import Gathering, WaitingFlow
 
 MAX_HEAD_BYTES = 64 * 1024  # of a request line with its headers, or of the trailers after a chunked body
 MAX_HEADERS = 256
@@ -44,7 +44,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 KEY = "dltk.connection"  # of a request's scope
 
 
-class Stage(Enum):
+class ConnectionStage(Enum):
     """What a connection waits for."""
 
     HEAD = "head"  # its first, or the rest of one
@@ -54,7 +54,7 @@ class Stage(Enum):
     NOTHING = "nothing"  # an answer was sent, and nothing has come since
 
 
-class Connection(HttpToolsProtocol):
+class BoundedConnection(HttpToolsProtocol):
     """Ends a connection that sends an endless or slow head or body.
 
     The limits of whole bodies are in `body`.
@@ -74,7 +74,7 @@ class Connection(HttpToolsProtocol):
         self._sock = sock
         self._admission = admission
         self._is_accepted = is_accepted
-        self._stage = Stage.HEAD
+        self._stage = ConnectionStage.HEAD
         self._since = self.loop.time()  # it waits, or the start of a window of the body's rate
         self._stalled: float | None = None  # since when its answers are not read
         self._head = 0  # bytes since the start of the request, or since the last piece of its body
@@ -90,18 +90,18 @@ class Connection(HttpToolsProtocol):
     @property
     def idle(self) -> bool:
         """Whether no request is in progress."""
-        return self._stage is Stage.NOTHING
+        return self._stage is ConnectionStage.NOTHING
 
     def overdue(self, now: float) -> str | None:
         """Return the reason why it must end now, if there is one."""
         bounds, waited = self._admission.bounds, now - self._since
         if not self.accepted and self._stalled is not None and now - self._stalled > bounds.body_seconds:
             return REASON_STALLED
-        if self._stage is Stage.CLOSE:
+        if self._stage is ConnectionStage.CLOSE:
             return REASON_STALLED if waited > bounds.body_seconds and not self.accepted else None
-        if self._stage is Stage.HEAD:
+        if self._stage is ConnectionStage.HEAD:
             return REASON_HEAD if waited > bounds.head_seconds else None
-        if self._stage is not Stage.BODY or waited <= bounds.body_seconds:
+        if self._stage is not ConnectionStage.BODY or waited <= bounds.body_seconds:
             return None
         if not self.accepted:
             return REASON_BODY
@@ -121,7 +121,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, Gathering(transport)))
-        self.flow = Flow(self.transport, self._is_held)
+        self.flow = WaitingFlow(self.transport, self._is_held)
         transport.set_write_buffer_limits(high=MAX_UNREAD_BYTES)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -134,8 +134,8 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._unparsed:
             data, self._unparsed = self._unparsed + data, b""
-        if self._stage is Stage.NOTHING:
-            self._wait_for(Stage.HEAD)
+        if self._stage is ConnectionStage.NOTHING:
+            self._wait_for(ConnectionStage.HEAD)
         self._parse(data)
         waiting = len(self.cycle.body) if self._begun else 0
         size = self._head + len(self._unparsed) + waiting
@@ -169,7 +169,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self.scope[KEY] = self  # type: ignore[literal-required]
         self._in_head = False
-        self._wait_for(Stage.BODY)
+        self._wait_for(ConnectionStage.BODY)
         self._window = 0
         self._missing = _content_length(self.headers)
         if not self.accepted and self._is_accepted(self.headers):
@@ -189,10 +189,10 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._head = 0
         if self.cycle.response_complete:  # the answer came before the end of the body
-            self._wait_for(Stage.NOTHING)
+            self._wait_for(ConnectionStage.NOTHING)
             self._close_when_unused()
         else:
-            self._wait_for(Stage.ANSWER)
+            self._wait_for(ConnectionStage.ANSWER)
         super().on_message_complete()
 
     # ------------------------------------------------------------ from the application
@@ -201,14 +201,14 @@ class Connection(HttpToolsProtocol):
         self.transport.flush()  # type: ignore[attr-defined]
         super().on_response_complete()
         if self.transport.is_closing():
-            self._wait_for(Stage.CLOSE)
+            self._wait_for(ConnectionStage.CLOSE)
             return
         if self.pipeline or not self.cycle.response_complete:
             return
-        if self._stage is Stage.BODY:
+        if self._stage is ConnectionStage.BODY:
             self._await_late_body()
         else:
-            self._wait_for(Stage.HEAD if self._in_head else Stage.NOTHING)
+            self._wait_for(ConnectionStage.HEAD if self._in_head else ConnectionStage.NOTHING)
 
     def when_lost(self, call: Callable[[], object] | None) -> None:
         """Call `call` when the client hangs up; None ends that. For the request that is being answered."""
@@ -233,7 +233,7 @@ class Connection(HttpToolsProtocol):
                 self.flow.pause_reading()
                 return
             size = PIECE_BYTES
-            if self._stage is Stage.BODY:  # one in chunks has no announced length
+            if self._stage is ConnectionStage.BODY:  # one in chunks has no announced length
                 size = len(data) if self.accepted and self._missing <= 0 else max(self._missing, PIECE_BYTES)
             piece = data[at : at + size]
             at += size
@@ -248,7 +248,7 @@ class Connection(HttpToolsProtocol):
     def _await_late_body(self) -> None:
         """Read the short rest of an answered request, so that the next one finds the connection open."""
         if 0 < self._missing <= MAX_LATE_BYTES:
-            self._wait_for(Stage.BODY)
+            self._wait_for(ConnectionStage.BODY)
             self._window = 0
         else:
             self.transport.close()
@@ -280,7 +280,7 @@ class Connection(HttpToolsProtocol):
     def _is_held(self) -> bool:
         return bool(self.pipeline or self._unparsed)
 
-    def _wait_for(self, stage: Stage) -> None:
+    def _wait_for(self, stage: ConnectionStage) -> None:
         self._stage, self._since = stage, self.loop.time()
 
 

@@ -66,7 +66,7 @@ class ForecastInvalid(RequestError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ForecastRequest:
     """A decoded request: how many series, steps ahead, and the labels of the quantiles."""
 
     rows: Payload
@@ -83,7 +83,7 @@ class Asked:
         return replace(made, fields_of_fit=False)
 
 
-def decode(body: bytes, horizon: str | None) -> Asked:
+def decode(body: bytes, horizon: str | None) -> ForecastRequest:
     """Decode a request; `horizon` is the parameter of its query.
 
     Raises:
@@ -101,7 +101,7 @@ def decode(body: bytes, horizon: str | None) -> Asked:
         raise BodyInvalid(f"'metadata.quantiles' has {shown(unknown[0])}: expected mean, {', '.join(QUANTILES)}.")
     if len(asked.payload) * steps * (len(labels) + 1) > MAX_VALUES:
         raise BodyInvalid(f"The answer would have more than {MAX_VALUES:,} numbers. Send fewer series at a time.")
-    return Asked(_rows(asked.payload), len(asked.payload), steps, labels, asked.model)
+    return ForecastRequest(_rows(asked.payload), len(asked.payload), steps, labels, asked.model)
 
 
 def _horizon(text: str | None) -> int:
@@ -126,7 +126,7 @@ def _rows(series: Sequence[_Series]) -> Payload:
     return Payload("\n".join([*lines, ""]).encode(), escaped=False)
 
 
-def answer(asked: Asked, results: Payload, request_id: str, forecaster: ModelName) -> bytes:
+def answer(asked: ForecastRequest, results: Payload, request_id: str, forecaster: ModelName) -> bytes:
     """Encode the answer from the forecaster's rows.
 
     Raises:
@@ -144,7 +144,7 @@ def answer(asked: Asked, results: Payload, request_id: str, forecaster: ModelNam
     return msgspec.json.encode(fields)
 
 
-def _prediction(row: dict[str, str], asked: Asked) -> dict[str, Any]:
+def _prediction(row: dict[str, str], asked: ForecastRequest) -> dict[str, Any]:
     values = {label: _numbers.decode(row[label]) for label in (MEAN, *asked.quantiles)}
     for label, numbers in values.items():
         if len(numbers) != asked.horizon or not all(map(math.isfinite, numbers)):

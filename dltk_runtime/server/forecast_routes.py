@@ -26,7 +26,7 @@ MAX_ID_CHARACTERS = 128  # of a request's id that is sent back
 Account = Callable[[Call, str, float], None]
 
 
-class Api:
+class ForecastApi:
     """The routes of one service; `account` counts and logs each answered call."""
 
     def __init__(self, service: Service, tokens: Tokens, account: Account) -> None:

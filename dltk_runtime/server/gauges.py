@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from dltk_runtime import __version__, logs
 from dltk_runtime.access.named import VARIABLE as NAMED
 from dltk_runtime.jobs.record import State
-from dltk_runtime.pool.devices import Usage
+from dltk_runtime.pool.devices import DeviceUsage
 from dltk_runtime.server.admission import REASONS, Admission
 from dltk_runtime.server.token_files import ADMIN, API, Tokens
 from dltk_runtime.settings import VARIABLES
@@ -123,10 +123,8 @@ class Gauges(Collector):
         yield _gauge("dltk_volume_versions", "Stored versions of all models", sum(versions))
         text = "Damaged lines in the models' histories of promotions"
         yield _gauge("dltk_volume_damaged_lines", text, self._service.store.damaged_lines())
-
-        if self._service.store.remote:
-            text = "Copies of versions on this machine that were found damaged, and fetched anew"
-            yield CounterMetricFamily("dltk_damaged_copies", text, self._service.store.damaged_copies)
+        text = "Copies of versions on this machine that were found damaged, and fetched anew"
+        yield CounterMetricFamily("dltk_damaged_copies", text, self._service.store.damaged_copies)
 
     def _disk(self) -> Iterator[Family]:
         usage = shutil.disk_usage(self._service.settings.paths.home)
@@ -142,7 +140,7 @@ class Gauges(Collector):
             yield from _runs(tracking.sender)
 
 
-def _gpu_memory(found: list[Usage]) -> GaugeMetricFamily:
+def _gpu_memory(found: list[DeviceUsage]) -> GaugeMetricFamily:
     family = GaugeMetricFamily("dltk_gpu_memory_bytes", "Memory of each GPU", labels=["gpu", "kind"])
     for usage in found:
         for kind in ("total", "used", "free"):

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from dltk_runtime import logs
 from dltk_runtime.server.admission import LOG_SECONDS, Admission
-from dltk_runtime.server.connection import Connection
+from dltk_runtime.server.connection import BoundedConnection
 
 MAX_ACCEPTS = 16  # at one turn of the event loop
 PAUSE_SECONDS = 0.2  # without accepting, once descriptors or memory have run out
@@ -26,7 +26,7 @@ MAX_SWEEP_SECONDS = 1.0  # between two looks for connections whose time is over
 MOST_DESCRIPTORS = 1024**2  # that are asked for where the system knows no limit
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
-Make = Callable[[socket.socket], Connection]
+Make = Callable[[socket.socket], BoundedConnection]
 
 
 def raise_descriptor_limit() -> int:
@@ -38,7 +38,7 @@ def raise_descriptor_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-class Listener:
+class SocketListener:
     """Accepts the connections of one socket, in place of uvicorn's `asyncio.Server`."""
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext | None, make: Make, admission: Admission) -> None:
@@ -96,7 +96,7 @@ class Listener:
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
 
-    async def _connect(self, connection: Connection, sock: socket.socket) -> None:
+    async def _connect(self, connection: BoundedConnection, sock: socket.socket) -> None:
         seconds = self._admission.bounds.head_seconds if self._context else None
         try:
             await self._loop.connect_accepted_socket(

@@ -25,7 +25,7 @@ from dltk_runtime.server.shadow.metrics import ShadowMetrics
 from dltk_runtime.server.token_files import Tokens
 
 if TYPE_CHECKING:
-    from dltk_runtime.server.shadow.shadow import Shadow
+    from dltk_runtime.server.shadow.shadow import Shadowing
     from dltk_runtime.service.service import Service
 
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
@@ -38,7 +38,7 @@ class Metrics:
     Labels are routes, algorithms and phases: few, and never a user's data.
     """
 
-    def __init__(self, service: Service, admission: Admission, tokens: Tokens, shadow: Shadow | None = None) -> None:
+    def __init__(self, service: Service, admission: Admission, tokens: Tokens, shadow: Shadowing | None = None) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a time series with each label's creation time
         self._registry = CollectorRegistry()
         self._requests = Counter(
@@ -112,10 +112,10 @@ class Metrics:
 
     def text(self, holder: Holder) -> bytes:
         """Return everything that `holder` sees in Prometheus' text format."""
-        return bytes(generate_latest(Seen(self._registry, holder)))
+        return bytes(generate_latest(SeenMetrics(self._registry, holder)))
 
 
-class Seen(CollectorRegistry):
+class SeenMetrics(CollectorRegistry):
     """The figures of a registry without those of models that a holder does not see."""
 
     def __init__(self, registry: CollectorRegistry, holder: Holder) -> None:

@@ -27,10 +27,10 @@ import uvicorn
 from dltk_runtime import logs
 from dltk_runtime.renewal import Renewal
 from dltk_runtime.server.admission import Admission
-from dltk_runtime.server.connection import Connection
+from dltk_runtime.server.connection import BoundedConnection
 from dltk_runtime.server.console.session import Sessions
-from dltk_runtime.server.listener import Listener
-from dltk_runtime.server.shadow.shadow import Shadow
+from dltk_runtime.server.listener import SocketListener
+from dltk_runtime.server.shadow.shadow import Shadowing
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.service import Service
 
@@ -39,7 +39,7 @@ FORCED_SECONDS = 3.0  # that an end after a second signal may take; what is left
 CLOSE_HEADER = (b"connection", b"close")
 
 
-class Server(uvicorn.Server):
+class ReportingServer(uvicorn.Server):
     """Reports on stdout when it is ready, and exits with 0 after SIGTERM or SIGINT.
 
     Its service starts and ends with it: what `Service.start` raises, `run` raises.
@@ -54,7 +54,7 @@ class Server(uvicorn.Server):
         admission: Admission,
         tokens: Tokens,
         sessions: Sessions | None,
-        shadow: Shadow | None = None,
+        shadow: Shadowing | None = None,
     ) -> None:
         super().__init__(config)
         self._admission = admission
@@ -71,7 +71,7 @@ class Server(uvicorn.Server):
         await self._service.start()
         if self._shadow is not None:
             await self._shadow.start()
-        await super().startup([])  # nothing to listen on: `Listener` does
+        await super().startup([])  # nothing to listen on: `SocketListener` does
         self.servers = [self._listener(sock) for sock in sockets or []]
         watches = [self._tokens.watch(), *([self._renewal.run()] if self._renewal else [])]
         self._watching = [asyncio.create_task(each) for each in watches]  # end with the loop
@@ -88,14 +88,14 @@ class Server(uvicorn.Server):
     def _listener(self, sock: socket.socket) -> Any:
         """Accept connections on `sock`; uvicorn closes the result like an `asyncio.Server`."""
         make = functools.partial(
-            Connection,
+            BoundedConnection,
             admission=self._admission,
             is_accepted=self._is_accepted,
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
-        return Listener(sock, self.config.ssl, make, self._admission)
+        return SocketListener(sock, self.config.ssl, make, self._admission)
 
     def _is_accepted(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
         """Return whether the headers of a request carry a token, or the cookie of the console."""

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dltk_runtime.notebook.catalogue import Entry
+from dltk_runtime.notebook.catalogue import CatalogueEntry
 from dltk_runtime.notebook.clause import Asked, WrittenSearch, written
 
 PATH = "/v1/algorithms/{algorithm}/search"
 PREFIX = "param."  # of a parameter's name, which may be that of another field
 
 
-def of(entry: Entry, query: Mapping[str, str]) -> WrittenSearch:
+def of(entry: CatalogueEntry, query: Mapping[str, str]) -> WrittenSearch:
     """Write the search for an algorithm; what is wrong with the query's values is said in it."""
     return written(asked(entry, query), entry.parameters)
 
 
-def asked(entry: Entry, query: Mapping[str, str]) -> Asked:
+def asked(entry: CatalogueEntry, query: Mapping[str, str]) -> Asked:
     """Return what a query asks for."""
     values = {name.removeprefix(PREFIX): value for name, value in query.items() if name.startswith(PREFIX)}
     others = {name: query.get(name, "") for name in ("target", "fields", "model")}

@@ -21,13 +21,13 @@ from dltk_runtime.pool import memory
 from dltk_runtime.pool.environment import hidden_paths
 from dltk_runtime.renewal import Renewal
 from dltk_runtime.server import splunk_routes
-from dltk_runtime.server.admission import Admission, Bounds
-from dltk_runtime.server.connection import Connection
+from dltk_runtime.server.admission import Admission, ConnectionBounds
+from dltk_runtime.server.connection import BoundedConnection
 from dltk_runtime.server.console.session import Sessions
 from dltk_runtime.server.errors import AddressInvalid, TokenMissing
 from dltk_runtime.server.listener import raise_descriptor_limit
-from dltk_runtime.server.running import Server
-from dltk_runtime.server.shadow.shadow import Shadow
+from dltk_runtime.server.running import ReportingServer
+from dltk_runtime.server.shadow.shadow import Shadowing
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.checks import Checks, Run
 from dltk_runtime.service.wiring import build
@@ -60,17 +60,17 @@ def serve(settings: Settings, files: Mapping[str, Path], checks: Run = tuple) ->
     sock = _bind(settings)
     scheme, port = "https" if secure else "http", sock.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    admission = Admission(Bounds.of(settings, raise_descriptor_limit()))
+    admission = Admission(ConnectionBounds.of(settings, raise_descriptor_limit()))
     tokens = Tokens(settings, files)
     sessions = Sessions(tokens, settings.paths.signed_out) if settings.console else None
     service = build(settings, tokens.named, Checks(checks))
-    shadow = Shadow.of(service)
+    shadow = Shadowing.of(service)
     config = uvicorn.Config(
         splunk_routes.application(service, admission, tokens, sessions, shadow),
         loop="uvloop",
-        http=Connection,
+        http=BoundedConnection,
         ws="none",
-        lifespan="off",  # `Server` starts and ends the service
+        lifespan="off",  # `ReportingServer` starts and ends the service
         log_config=None,
         server_header=False,
         proxy_headers=False,  # nothing here depends on the client's address as a proxy reports it
@@ -81,7 +81,7 @@ def serve(settings: Settings, files: Mapping[str, Path], checks: Run = tuple) ->
     _say_what_is_hidden(settings)
     url = f"{scheme}://{host}:{port}"
     _favour_the_event_loop()
-    Server(config, url, service, renewal, admission, tokens, sessions, shadow).run(sockets=[sock])
+    ReportingServer(config, url, service, renewal, admission, tokens, sessions, shadow).run(sockets=[sock])
 
 
 def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | None:

@@ -37,7 +37,7 @@ from dltk_runtime.server.errors import OUTCOME_GONE
 from dltk_runtime.server.mcp import routes as mcp_routes
 from dltk_runtime.server.protocol import Answer
 from dltk_runtime.server.request_id import RequestIds, request_id
-from dltk_runtime.server.shadow.shadow import Shadow
+from dltk_runtime.server.shadow.shadow import Shadowing
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.service import Service
 
@@ -51,14 +51,14 @@ def application(
     admission: Admission,
     tokens: Tokens,
     sessions: Sessions | None = None,
-    shadow: Shadow | None = None,
+    shadow: Shadowing | None = None,
 ) -> RequestIds:
     """Make the application: Splunk's routes, the probes, our own API, and the console with `sessions`.
 
     With `shadow` the old container answers Splunk's routes.
     """
     api = _Api(service, admission, tokens, shadow, console=sessions is not None)
-    own = v1_routes.Api(service, tokens, api.books, shadow)
+    own = v1_routes.V1Api(service, tokens, api.books, shadow)
     pages = Console(service, own, sessions).routes() if sessions is not None else []
     routes = [
         Route("/apply", api.apply, methods=["POST"]),
@@ -76,7 +76,7 @@ def application(
             *routes,
             *door_routes.routes(service, api.check_token, api.books),
             *mcp_routes.routes(service, api.check_token, api.books),
-            *forecast_routes.Api(service, tokens, api.account).routes(),
+            *forecast_routes.ForecastApi(service, tokens, api.account).routes(),
             *own.routes(),
             *pages,
         ],
@@ -93,7 +93,7 @@ async def alive(_: Request) -> Response:
 
 class _Api:
     def __init__(
-        self, service: Service, admission: Admission, tokens: Tokens, shadow: Shadow | None, *, console: bool
+        self, service: Service, admission: Admission, tokens: Tokens, shadow: Shadowing | None, *, console: bool
     ) -> None:
         self._console = console
         self._shadow = shadow

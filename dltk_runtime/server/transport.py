@@ -11,7 +11,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 MAX_GATHERED_BYTES = 64 * 1024  # a larger piece of an answer is sent at once
 
 
-class Flow(FlowControl):
+class WaitingFlow(FlowControl):
     """Reads nothing while a request waits behind another one."""
 
     def __init__(self, transport: asyncio.Transport, is_held: Callable[[], bool]) -> None:

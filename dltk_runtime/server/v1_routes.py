@@ -8,6 +8,7 @@ a JSON body ``{"detail": …}``.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
@@ -26,7 +27,7 @@ from dltk_runtime.cluster.view import ClusterView
 from dltk_runtime.errors import DltkError
 from dltk_runtime.names import VersionId
 from dltk_runtime.notebook import algorithm
-from dltk_runtime.notebook.catalogue import Entry, entry
+from dltk_runtime.notebook.catalogue import CatalogueEntry, entry
 from dltk_runtime.notebook.clause import WrittenSearch
 from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi, searches
@@ -35,7 +36,7 @@ from dltk_runtime.server.doors.door import UNKEPT, Books
 from dltk_runtime.server.doors.rows import FORMS, NUMBER, Rows
 from dltk_runtime.server.guard import Guard, sees
 from dltk_runtime.server.openapi import Operation
-from dltk_runtime.server.shadow.shadow import Shadow
+from dltk_runtime.server.shadow.shadow import Shadowing
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.v1_changes import Changes
 from dltk_runtime.server.v1_jobs import Jobs
@@ -52,10 +53,12 @@ MARKDOWN = "text/markdown"
 ROWS = tuple(FORMS)  # media types
 
 
-class Api:
+class V1Api:
     """The routes, bound to one service."""
 
-    def __init__(self, service: Service, tokens: Tokens, books: Books = UNKEPT, shadow: Shadow | None = None) -> None:
+    def __init__(
+        self, service: Service, tokens: Tokens, books: Books = UNKEPT, shadow: Shadowing | None = None
+    ) -> None:
         """Make the routes; `books` is where applies are counted."""
         self._shadow = shadow
         self._service = service
@@ -109,8 +112,8 @@ class Api:
             Operation("GET", "/v1/drift", "How far applied rows are from those of the fits.", self.drift, DriftList),
             Operation("GET", "/v1/cluster", "The machines on which fits run.", self.cluster, ClusterView),
             Operation("GET", "/v1/shadow", "How answers compare with the old container's.", self.shadow, ShadowReport),
-            Operation("GET", "/v1/algorithms", "All algorithms.", self.algorithms, list[Entry]),
-            Operation("GET", "/v1/algorithms/{algorithm}", "One algorithm.", self.algorithm, Entry),
+            Operation("GET", "/v1/algorithms", "All algorithms.", self.algorithms, list[CatalogueEntry]),
+            Operation("GET", "/v1/algorithms/{algorithm}", "One algorithm.", self.algorithm, CatalogueEntry),
             Operation("GET", searches.PATH, "The search that fits it.", self.search, WrittenSearch),
             Operation("GET", "/v1/openapi.json", "This document.", self.document, dict[str, Any]),
         ]
@@ -181,8 +184,9 @@ class Api:
         waits = [each for each in waiting_of(self._service.drift) if sees(holder, each.algorithm, each.model)]
         return DriftList(DRIFT_INDEX, views, waits)
 
-    async def cluster(self, _: Request) -> ClusterView:
-        return self._service.machines()
+    async def cluster(self, request: Request) -> ClusterView:
+        holder: Holder = request.state.holder
+        return self._service.machines().shown_to(functools.partial(sees, holder))
 
     async def shadow(self, request: Request) -> ShadowReport:
         found = await asyncio.to_thread(self._compared, asked.since_of(request))
@@ -196,23 +200,23 @@ class Api:
 
     # ------------------------------------------------------------ algorithms
 
-    async def algorithms(self, _: Request) -> list[Entry]:
+    async def algorithms(self, _: Request) -> list[CatalogueEntry]:
         names = algorithm.algorithms(self._settings.paths)
         return [await asyncio.to_thread(self._entry, name) for name in names]
 
-    async def algorithm(self, request: Request) -> Entry:
+    async def algorithm(self, request: Request) -> CatalogueEntry:
         return await asyncio.to_thread(self._entry, request.path_params["algorithm"])
 
     async def search(self, request: Request) -> WrittenSearch:
         return searches.of(await self.algorithm(request), request.query_params)
 
-    def _entry(self, name: str) -> Entry:
+    def _entry(self, name: str) -> CatalogueEntry:
         try:
             return entry(name, self._settings.paths)
         except AlgorithmUnknown:
             raise
         except NotebookError as error:
-            return Entry(name, "", "", "", (), (), None, (error.sentence,))
+            return CatalogueEntry(name, "", "", "", (), (), None, (error.sentence,))
 
     async def document(self, _: Request) -> dict[str, Any]:
         return openapi.document(self.operations(), __version__)

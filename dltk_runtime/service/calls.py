@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from dltk_runtime.call import Call, sid_of
-from dltk_runtime.files.lines import Moment
+from dltk_runtime.files.records import Count, Moment
 from dltk_runtime.names import ModelName
 
 MAX_CALLS = 1000
@@ -43,8 +43,8 @@ class RecentCall(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     seconds: float
     algorithm: str = ""
     model: str = ""
-    version: int | None = None
-    rows: int | None = None
+    version: Count | None = None
+    rows: Count | None = None
     fields: str = ""
     owner: str = ""  # name of the token
     person: str = ""

@@ -92,7 +92,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownModel:
     """What a model is judged by."""
 
     current: int | None = None
@@ -106,14 +106,14 @@ class Known:
     other_code: bool = False  # than the notebook has now
 
 
-def badge(known: Known, now: datetime) -> tuple[str, list[str]]:
+def badge(known: KnownModel, now: datetime) -> tuple[str, list[str]]:
     """Return the level of a model, and the reasons for it."""
     found = list(_findings(known, now))
     level = max((level for level, _ in found), key=LEVELS.index, default=GOOD)
     return level, [text for _, text in found] or [FINE]
 
 
-def _findings(known: Known, now: datetime) -> Iterator[tuple[str, str]]:
+def _findings(known: KnownModel, now: datetime) -> Iterator[tuple[str, str]]:
     if known.damage:
         yield BAD, known.damage
     if known.last_fit in (State.FAILED, State.LOST):
@@ -174,7 +174,7 @@ class Health:
 
     def _known(
         self, name: ModelName, last_fit: State | None, calls: Sequence[RecentCall]
-    ) -> tuple[Known, Words | None]:
+    ) -> tuple[KnownModel, Words | None]:
         newest, number = None, None
         try:
             newest = self.store.newest(name)
@@ -183,9 +183,9 @@ class Health:
             version = serving.version
             words = self._words_of(version) if version.number else None
         except DltkError as error:
-            return Known(newest=number, damage=error.sentence, last_fit=last_fit, calls=calls), None
+            return KnownModel(newest=number, damage=error.sentence, last_fit=last_fit, calls=calls), None
         latest = self._latest(newest) if newest is not None else None
-        known = Known(
+        known = KnownModel(
             current=version.number,
             newest=number,
             damage=serving.problem,

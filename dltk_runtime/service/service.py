@@ -19,7 +19,8 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.preload import Preload
 from dltk_runtime.apply.read_ahead import Headers, Upload
 from dltk_runtime.call import Call, Request
-from dltk_runtime.cluster.places import FitPlaces, own_view
+from dltk_runtime.cluster.places import FitPlaces
+from dltk_runtime.cluster.shown import own_view
 from dltk_runtime.cluster.view import ClusterView
 from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.queue import Fitting, Submitted

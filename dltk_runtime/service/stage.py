@@ -22,6 +22,7 @@ import msgspec
 from dltk_runtime.call import Call, Meta, Request
 from dltk_runtime.errors import Busy, NotStaged
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.names import checked
 from dltk_runtime.paths import Paths
 from dltk_runtime.pool.outcome import deaths_reported, expect
@@ -134,8 +135,8 @@ class StagedFiles:
 
     def _known(self) -> dict[str, str]:
         try:
-            return msgspec.json.decode(atomic.read(self._hashes), type=dict[str, str])
-        except (FileNotFoundError, ValueError):
+            return decoded(atomic.read(self._hashes), dict[str, str])
+        except (OSError, ValueError):
             return {}
 
     def _remember(self, hashes: dict[str, str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
 
 from dltk_runtime.access.named import NamedTokens
 from dltk_runtime.apply.apply import Applying
@@ -13,10 +15,11 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.preload import Preload
 from dltk_runtime.cluster import security
 from dltk_runtime.cluster.apply_places import ApplyPlaces
+from dltk_runtime.cluster.copies import CopyCheck
 from dltk_runtime.cluster.places import FitPlaces
 from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.cards import cards_of
-from dltk_runtime.fit.promotion import Decision, Promotion
+from dltk_runtime.fit.promotion import Decision, Promoter
 from dltk_runtime.fit.queue import Fitting
 from dltk_runtime.fit.train import Trainer
 from dltk_runtime.jobs.record import JobRecord
@@ -38,59 +41,105 @@ def build(settings: Settings, named: NamedTokens | None = None, checks: Checks |
 
     `named` are the tokens whose bounds hold for fits.
     """
-    paths = settings.paths
-    reporter = EventReporter(Events.of(settings))
-    store = ModelStore.open(paths, settings.keep_versions)
-    store.prove()
-    tracking = Tracking.of(settings)
-    jobs = JobStore(paths, settings.keep_jobs, settings.log_bytes, _job_listener(reporter, tracking))
-    pool = Pool(settings)
-    places = _places(settings, pool)
-    drift = Drift(reporter.drifts)
-    last = LastUsed(store, pool, paths.last_used)
-    applying = Applying(
+    shared = _Shared.of(settings, named or NamedTokens(None))
+    applying = _applying(shared)
+    return Service(
         settings=settings,
-        store=store,
-        jobs=jobs,
-        pool=pool,
-        last=last,
-        drift=drift,
-        places=ApplyPlaces(settings, pool, places.helper) if places is not None else None,
+        store=shared.store,
+        jobs=shared.jobs,
+        pool=shared.pool,
+        places=shared.places,
+        drift=shared.drift,
+        bounds=shared.bounds,
+        fitting=Fitting(settings, shared.jobs, _trainer(shared, applying), shared.bounds),
+        reporter=shared.reporter,
+        applying=applying,
+        staging=Staging(settings, shared.pool),
+        preload=Preload(settings.preload, shared.store, applying, settings.error_texts),
+        last=shared.last,
+        drift_files=DriftFiles(settings.paths.drift, shared.store),
+        tracking=shared.tracking,
+        checks=checks or Checks(),
     )
-    bounds = TokenBounds(named or NamedTokens(None), store, paths.usage)
-    trainer = Trainer(
-        store=store,
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What several parts of one server use."""
+
+    settings: Settings
+    reporter: EventReporter
+    tracking: Tracking | None
+    store: ModelStore
+    jobs: JobStore
+    pool: Pool
+    places: FitPlaces | None
+    drift: Drift
+    last: LastUsed
+    bounds: TokenBounds
+
+    @classmethod
+    def of(cls, settings: Settings, named: NamedTokens) -> Self:
+        """Make them.
+
+        Raises:
+            StoreUnusable, NotStored, StoreUnreachable: the model store cannot be used.
+            ClusterUnusable: the cluster is not safe to use, or Ray is not installed.
+        """
+        paths = settings.paths
+        reporter, tracking = EventReporter(Events.of(settings)), Tracking.of(settings)
+        store = ModelStore.open(paths, settings.keep_versions)
+        store.prove()
+        pool = Pool(settings)
+        return cls(
+            settings=settings,
+            reporter=reporter,
+            tracking=tracking,
+            store=store,
+            jobs=JobStore(paths, settings.keep_jobs, settings.log_bytes, _job_listener(reporter, tracking)),
+            pool=pool,
+            places=_places(settings, pool),
+            drift=Drift(reporter.drifts),
+            last=LastUsed(store, pool, paths.last_used),
+            bounds=TokenBounds(named, store, paths.usage),
+        )
+
+
+def _applying(shared: _Shared) -> Applying:
+    settings, pool, places = shared.settings, shared.pool, shared.places
+    applies = None
+    if places is not None:
+        applies = ApplyPlaces(settings, pool, places.helper)
+        places.applied = applies.applied
+        CopyCheck(shared.store, places.helper)
+    return Applying(
+        settings=settings,
+        store=shared.store,
+        jobs=shared.jobs,
         pool=pool,
-        promotion=Promotion(store, applying, settings.error_texts),
-        last=last,
+        last=shared.last,
+        drift=shared.drift,
+        places=applies,
+    )
+
+
+def _trainer(shared: _Shared, applying: Applying) -> Trainer:
+    settings = shared.settings
+    return Trainer(
+        store=shared.store,
+        pool=shared.pool,
+        promotion=Promoter(shared.store, applying, settings.error_texts),
+        last=shared.last,
         timeout=settings.fit_timeout,
         texts=settings.error_texts,
         retries=settings.fit_retries,
-        on_decision=_decision_listener(reporter, tracking),
-        on_gpu=bounds.held_gpu,
+        on_decision=_decision_listener(shared.reporter, shared.tracking),
+        on_gpu=shared.bounds.held_gpu,
         refuse_unknown=settings.refuse_unknown,
-        places=places,
-        tracking=tracking or NoTracking(),
+        places=shared.places,
+        tracking=shared.tracking or NoTracking(),
         card=cards_of(settings),
-        curves=paths.curves if settings.mode == "DEV" else None,
-    )
-    return Service(
-        settings=settings,
-        store=store,
-        jobs=jobs,
-        pool=pool,
-        places=places,
-        drift=drift,
-        bounds=bounds,
-        fitting=Fitting(settings, jobs, trainer, bounds),
-        reporter=reporter,
-        applying=applying,
-        staging=Staging(settings, pool),
-        preload=Preload(settings.preload, store, applying, settings.error_texts),
-        last=last,
-        drift_files=DriftFiles(paths.drift, store),
-        tracking=tracking,
-        checks=checks or Checks(),
+        curves=settings.paths.curves if settings.mode == "DEV" else None,
     )
 
 

@@ -4,8 +4,8 @@ No value of a row and no text of an exception is kept, and no pandas is needed h
 writes the records, ``/v1/shadow`` and ``dltk shadow report`` show what they say.
 """
 
-from dltk_runtime.shadow.record import Comparison, Records
+from dltk_runtime.shadow.record import ComparedRequest, Records
 from dltk_runtime.shadow.report import ModelReport, ShadowReport, report
-from dltk_runtime.shadow.verdict import Verdict, judge
+from dltk_runtime.shadow.verdict import ComparisonVerdict, judge
 
-__all__ = ["Comparison", "ModelReport", "Records", "ShadowReport", "Verdict", "judge", "report"]
+__all__ = ["ComparedRequest", "ComparisonVerdict", "ModelReport", "Records", "ShadowReport", "judge", "report"]

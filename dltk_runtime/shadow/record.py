@@ -19,27 +19,28 @@ import msgspec
 
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic, lines
+from dltk_runtime.files.records import Count, Moment
 from dltk_runtime.tables.figures import TableFigures
 
 SUCCESS, ERROR = "success", "error"  # outcomes; the old container's may also be "HTTP 500" or "no answer"
 
 
-class Comparison(msgspec.Struct, frozen=True, omit_defaults=True):
+class ComparedRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """One request, answered by the old container and by us, or by the old one twice (`repeat`).
 
     `place` is where ours failed, without the text of the exception. `figures` are None where one
     of the two gave no table.
     """
 
-    time: lines.Moment
+    time: Moment
     route: str
     algorithm: str
     model: str
     old: str
     ours: str
     place: str = ""
-    version: int | None = None  # that answered here
-    rows: int | None = None  # of the request
+    version: Count | None = None  # that answered here
+    rows: Count | None = None  # of the request
     old_seconds: float = 0.0
     our_seconds: float = 0.0
     figures: TableFigures | None = None
@@ -71,7 +72,9 @@ class Records:
             StoreDamaged: a file cannot be read.
         """
         files = (self._before, self._now)
-        return [path for path in files if any(each.is_of(algorithm, model) for each in lines.read(path, Comparison))]
+        return [
+            path for path in files if any(each.is_of(algorithm, model) for each in lines.read(path, ComparedRequest))
+        ]
 
     def forget(self, algorithm: str, model: str) -> None:
         """Overwrite the records of a model, while servers add others.
@@ -80,34 +83,34 @@ class Records:
             OSError: a file cannot be written.
         """
         for path in (self._now, self._before, self._now):  # again: a server may have moved the first meanwhile
-            lines.blank(path, Comparison, lambda record: record.is_of(algorithm, model))
+            lines.blank(path, ComparedRequest, lambda record: record.is_of(algorithm, model))
 
-    def add(self, record: Comparison) -> None:
+    def add(self, record: ComparedRequest) -> None:
         """Append a record.
 
         Raises:
             OSError: it cannot be written.
         """
         self._now.parent.mkdir(parents=True, exist_ok=True)
-        noise: list[Comparison] = []
+        noise: list[ComparedRequest] = []
         with contextlib.suppress(FileNotFoundError):
             if self._now.stat().st_size >= self._limit:
                 noise = self._noise_of_the_oldest()
                 self._now.replace(self._before)
         lines.append(self._now, [*noise, record])
 
-    def all(self) -> list[Comparison]:
+    def all(self) -> list[ComparedRequest]:
         """Return the records that are kept, oldest first.
 
         Raises:
             StoreDamaged: a file cannot be read.
         """
-        return [record for path in (self._before, self._now) for record in lines.read(path, Comparison)]
+        return [record for path in (self._before, self._now) for record in lines.read(path, ComparedRequest)]
 
-    def _noise_of_the_oldest(self) -> list[Comparison]:
+    def _noise_of_the_oldest(self) -> list[ComparedRequest]:
         """Return the newest repetition of each model in the file to be dropped, as many as take half of a file."""
         with contextlib.suppress(StoreDamaged):
-            found = {each.of: each for each in lines.read(self._before, Comparison) if each.repeat}
+            found = {each.of: each for each in lines.read(self._before, ComparedRequest) if each.repeat}
             sizes = itertools.accumulate(len(msgspec.json.encode(each)) for each in reversed(found.values()))
             return [each for each, size in zip(reversed(found.values()), sizes, strict=True) if size < self._limit // 2]
         return []

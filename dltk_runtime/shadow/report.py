@@ -8,12 +8,12 @@ from datetime import datetime
 
 import msgspec
 
-from dltk_runtime.shadow.record import Comparison
-from dltk_runtime.shadow.verdict import Noise, Verdict, judge, noise_of
+from dltk_runtime.shadow.record import ComparedRequest
+from dltk_runtime.shadow.verdict import ComparisonVerdict, Noise, judge, noise_of
 from dltk_runtime.tables.figures import ColumnFigures
 
 WORST_COLUMNS = 3
-ORDER = list(Verdict)  # the last one that comes is a model's
+ORDER = list(ComparisonVerdict)  # the last one that comes is a model's
 
 
 class WorstColumn(msgspec.Struct, frozen=True):
@@ -78,7 +78,7 @@ class ShadowReport(msgspec.Struct, frozen=True):
 
 
 def report(
-    records: Iterable[Comparison],
+    records: Iterable[ComparedRequest],
     since: datetime | None = None,
     *,
     address: str = "",
@@ -86,7 +86,7 @@ def report(
     skipped: dict[str, int] | None = None,
 ) -> ShadowReport:
     """Report the comparisons from `since` on; repetitions count whenever they were made."""
-    of_models: dict[tuple[str, str], list[Comparison]] = {}
+    of_models: dict[tuple[str, str], list[ComparedRequest]] = {}
     for record in records:
         of_models.setdefault((record.algorithm, record.model), []).append(record)
     models = []
@@ -95,15 +95,17 @@ def report(
         counted = [each for each in found if not each.repeat and (since is None or each.time >= since)]
         if counted:
             models.append(_model(counted, noise, repeated=repeated))
-    models.sort(key=lambda each: (-ORDER.index(Verdict(each.verdict)), each.algorithm, each.model))
+    models.sort(key=lambda each: (-ORDER.index(ComparisonVerdict(each.verdict)), each.algorithm, each.model))
     return ShadowReport(address, waiting, skipped or {}, models)
 
 
-def _model(records: Sequence[Comparison], noise: Noise, *, repeated: bool) -> ModelReport:
+def _model(records: Sequence[ComparedRequest], noise: Noise, *, repeated: bool) -> ModelReport:
     verdicts = [judge(each, noise) for each in records]
     last, worst = records[-1], max(verdicts, key=ORDER.index)
-    failures = [each for each, verdict in zip(records, verdicts, strict=True) if verdict is Verdict.OURS_FAILS]
-    old = [each for each, verdict in zip(records, verdicts, strict=True) if verdict is Verdict.OLD_FAILS]
+    failures = [
+        each for each, verdict in zip(records, verdicts, strict=True) if verdict is ComparisonVerdict.OURS_FAILS
+    ]
+    old = [each for each, verdict in zip(records, verdicts, strict=True) if verdict is ComparisonVerdict.OLD_FAILS]
     return ModelReport(
         algorithm=last.algorithm,
         model=last.model,
@@ -115,14 +117,14 @@ def _model(records: Sequence[Comparison], noise: Noise, *, repeated: bool) -> Mo
         old_seconds=_median([each.old_seconds for each in records]),
         our_seconds=_median([each.our_seconds for each in records if each.our_seconds]),
         repeated=repeated,
-        columns=tuple(_worst(records)) if worst is not Verdict.EQUAL else (),
+        columns=tuple(_worst(records)) if worst is not ComparisonVerdict.EQUAL else (),
         shape=_shape(records),
         place=failures[-1].place if failures else "",
         old=old[-1].old if old else "",
     )
 
 
-def _shape(records: Sequence[Comparison]) -> str:
+def _shape(records: Sequence[ComparedRequest]) -> str:
     """Return how the last pair of tables with other rows or columns differed; "" if none did."""
     for record in reversed(records):
         figures = record.figures
@@ -132,7 +134,7 @@ def _shape(records: Sequence[Comparison]) -> str:
     return ""
 
 
-def _worst(records: Sequence[Comparison]) -> list[WorstColumn]:
+def _worst(records: Sequence[ComparedRequest]) -> list[WorstColumn]:
     """Return the columns that differ most in any of the records, each once."""
     found: dict[str, WorstColumn] = {}
     for record in records:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-from dltk_runtime.shadow.record import SUCCESS, Comparison
+from dltk_runtime.shadow.record import SUCCESS, ComparedRequest
 from dltk_runtime.tables.figures import ColumnFigures
 
 # One repetition is one sample of the noise, so its largest difference is often exceeded.
 NOISE_FACTOR = 3.0
 
 
-class Verdict(StrEnum):
+class ComparisonVerdict(StrEnum):
     """What a comparison says: what says nothing of ours first, then the best first."""
 
     OLD_FAILS = "old fails"
@@ -26,26 +26,26 @@ class Verdict(StrEnum):
 Noise = Mapping[str, tuple[float, float]]  # by column: share of unequal cells, largest difference
 
 
-def judge(record: Comparison, noise: Noise) -> Verdict:
+def judge(record: ComparedRequest, noise: Noise) -> ComparisonVerdict:
     """Judge a comparison with the noise of its model's columns."""
     figures = record.figures
     if record.old != SUCCESS:
-        return Verdict.OLD_FAILS
+        return ComparisonVerdict.OLD_FAILS
     if record.ours != SUCCESS or figures is None:
-        return Verdict.OURS_FAILS
+        return ComparisonVerdict.OURS_FAILS
     if not figures.same_shape:
-        return Verdict.DIFFERS
+        return ComparisonVerdict.DIFFERS
     if not figures.differing:
-        return Verdict.EQUAL
+        return ComparisonVerdict.EQUAL
     if figures.within:
-        return Verdict.WITHIN
+        return ComparisonVerdict.WITHIN
     described = len(figures.columns) == figures.differing
     if described and all(each.within or _is_noise(each, noise) for each in figures.columns):
-        return Verdict.NOISY
-    return Verdict.DIFFERS
+        return ComparisonVerdict.NOISY
+    return ComparisonVerdict.DIFFERS
 
 
-def noise_of(records: Iterable[Comparison]) -> dict[str, tuple[float, float]]:
+def noise_of(records: Iterable[ComparedRequest]) -> dict[str, tuple[float, float]]:
     """Return the noise of one model: in which columns the old container differs from itself."""
     found: dict[str, tuple[float, float]] = {}
     for record in records:

@@ -24,7 +24,7 @@ class UploadInvalid(DltkError):
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class ModelUpload:
     """One file, the model's name there, and the names of its fields."""
 
     content: bytes

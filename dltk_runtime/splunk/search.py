@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from dltk_runtime.http_client import Stream
+from dltk_runtime.http_client import ResponseStream
 from dltk_runtime.splunk.columns import Columns
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import (
@@ -157,11 +157,11 @@ class Search:
         if count and not (body.framed or rows.ended):
             raise SplunkUnreachable(self.connection.address, "the answer ended before the last row", "Try again.")
 
-    def _export(self) -> Stream:
+    def _export(self) -> ResponseStream:
         indexed = dict(zip(("index_earliest", "index_latest"), self.indexed or (), strict=False))
         try:
             with self.connection.explained("search"):
-                body: Stream = self.connection.service.jobs.export(
+                body: ResponseStream = self.connection.service.jobs.export(
                     complete(self.query),
                     earliest_time=self.earliest,
                     latest_time=self.latest,

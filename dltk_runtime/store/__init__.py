@@ -6,8 +6,9 @@
     apply     ──> ModelStore.serving ──> Version.location   ──> a worker loads the files
 
 * ``store``       `ModelStore`, the rules: what is promoted, which versions may be removed
-* ``reader``      `ModelReader`, its half that reads: which version serves, what is damaged;
-  ``last_fitted`` (which algorithm a model's name means)
+* ``reader``      `ModelReader`, its half that reads: what there is, and how it came to be;
+  ``choosing`` (which version serves, what is damaged), ``last_fitted`` (which algorithm a model's
+  name means)
 * ``interface``   the protocol `Store`; ``handles``: `Version`, `Reservation`, `Location`
 * ``file_store``  `FileStore`, the implementation by files; its parts:
   ``layout`` (paths and names), ``version``, ``lifecycle`` (reserve, commit, remove),

@@ -16,6 +16,7 @@ import msgspec
 
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.secret_names import parameters_without_secrets
 from dltk_runtime.store.handles import Version
@@ -180,7 +181,7 @@ def shown(version: Version, *, current: bool, values: bool, drift: CardDrift | N
 
 def _decoded(data: bytes, version: Version) -> Card:
     try:
-        return msgspec.json.decode(data, type=Card)
+        return decoded(data, Card)
     except ValueError as error:
         raise StoreDamaged(
             f"The model card of {version} is damaged: {error}. 'dltk models show {version.name.algorithm} "

@@ -14,7 +14,7 @@ from enum import StrEnum
 import msgspec
 
 from dltk_runtime.access.actor import NOBODY, Actor
-from dltk_runtime.files.lines import Moment
+from dltk_runtime.files.records import Count, Moment
 from dltk_runtime.names import ModelName
 from dltk_runtime.store.history import Promotion
 
@@ -38,7 +38,7 @@ class Deed(msgspec.Struct, frozen=True, omit_defaults=True):
 
     what: What
     time: Moment
-    version: int | None = None
+    version: Count | None = None
     actor: Actor = NOBODY
     job: str = ""
 

@@ -57,15 +57,10 @@ class ExaminedCopies:
         self._lock = threading.Lock()
         self.damaged = 0
 
-    def examine(self, version_id: VersionId, find: Callable[[], str], since: float) -> str:
-        """Return what `find` says of a copy from which a worker has loaded since that time.
-
-        A copy that another worker had begun to load is not looked at again: it was removed, or found whole.
-        """
+    def examine(self, version_id: VersionId, find: Callable[[], str]) -> str:
+        """Return what `find` says of a copy; one that was found whole lately is not looked at again."""
         with self._lock:
             at, problem = self._found.get(version_id, (-math.inf, ""))
-            if at > since:
-                return problem
             if at > _oldest() and not problem:
                 return ""
             if problem := find():

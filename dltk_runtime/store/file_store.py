@@ -102,6 +102,9 @@ class FileStore:
     def drop_changed_copy(self, version_id: VersionId) -> str:  # noqa: ARG002 - of the interface
         return ""
 
+    def copy_replaced(self, version_id: VersionId, since: float) -> bool:  # noqa: ARG002 - of the interface
+        return False
+
     def legacy_time(self, name: ModelName) -> float | None:
         return layout.legacy_time(self._models, name)
 

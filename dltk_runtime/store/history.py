@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from dltk_runtime.files import lines
+from dltk_runtime.files.records import Count, Moment
 from dltk_runtime.names import ModelName, VersionId
 
 
@@ -22,8 +23,8 @@ class Promotion(msgspec.Struct, frozen=True, omit_defaults=True):
     nothing is known of the versions before it.
     """
 
-    version: int
-    time: lines.Moment
+    version: Count
+    time: Moment
     found: bool = False
 
 

@@ -124,6 +124,9 @@ class Store(Protocol):
         Empty where none has, and where files are not copied. Reads all of them.
         """
 
+    def copy_replaced(self, version_id: VersionId, since: float) -> bool:
+        """Return whether this machine's copy was removed or replaced after that time (monotonic), by any process."""
+
     def legacy_time(self, name: ModelName) -> float | None:
         """Return when files of an old volume, ``<algorithm>_<model>…``, changed last (epoch seconds), if any."""
 

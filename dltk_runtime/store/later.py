@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
+
+from dltk_runtime.files.records import Count, Moment
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -13,9 +13,9 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `time` is UTC. `source` names the rows: a file, or the fit whose rows they were.
     """
 
-    time: datetime
+    time: Moment
     source: str
-    rows: int
+    rows: Count
     metrics: dict[str, float]
 
 

@@ -39,7 +39,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dltk_runtime.errors import NameInvalid, StoreDamaged
-from dltk_runtime.files import atomic
+from dltk_runtime.files import atomic, records
 from dltk_runtime.names import ModelName, VersionId
 
 IDENTITY = ".store"
@@ -64,7 +64,7 @@ UNDECIDED = "undecided"
 REMOVED_PREFIX = "removed-"
 RESERVED_PREFIX = "reserved-"
 MAX_VERSIONS = 2**14  # of which paths and briefs are kept in memory; about 2 kB each
-MAX_NUMBER_DIGITS = 18
+MAX_NUMBER_DIGITS = records.MAX_NUMBER_DIGITS
 _NUMBER = re.compile(rf"[1-9][0-9]{{0,{MAX_NUMBER_DIGITS - 1}}}", re.ASCII)
 _NUMBERED = re.compile(rf"(?:{RESERVED_PREFIX}|{REMOVED_PREFIX})?({_NUMBER.pattern})", re.ASCII)
 

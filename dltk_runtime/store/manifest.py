@@ -8,6 +8,7 @@ from typing import Any, Self
 import msgspec
 
 from dltk_runtime.errors import StoreDamaged
+from dltk_runtime.files.records import Count, Moment, decoded
 from dltk_runtime.names import VersionId
 from dltk_runtime.secret_names import parameters_without_secrets
 from dltk_runtime.tables.feature import Feature
@@ -28,7 +29,7 @@ class StoredFile(msgspec.Struct, frozen=True, gc=False):
     """One file of the version; `path` is relative to the version's folder, `size` in bytes."""
 
     path: str
-    size: int
+    size: Count
     sha256: str
 
 
@@ -36,7 +37,7 @@ class HeldOut(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Figures on the rows that the fit did not see: `share` of all, as the search asked."""
 
     share: float
-    rows: int
+    rows: Count
     metrics: dict[str, float | None] = {}
 
 
@@ -54,7 +55,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     outputs: list[ResultColumn] = []  # of the fit's own apply; empty where it failed, and in 0.1.0
     fields: list[str] = []  # `feature_variables` of the request; empty in batch runs and in 0.1.0
     args: list[str] = []  # `options.args` of the request: the words of the search, globs unexpanded
-    rows: int = 0
+    rows: Count = 0
     info: Any = None  # what `fit` returned, as JSON values
     train: dict[str, float | None] = {}
     holdout: HeldOut | None = None
@@ -76,8 +77,8 @@ class Manifest(Facts, frozen=True, kw_only=True):
     format: int
     algorithm: str
     model: str
-    number: int
-    time: datetime
+    number: Count
+    time: Moment
     files: list[StoredFile]
 
 
@@ -121,7 +122,7 @@ def parse(text: bytes, where: str) -> Manifest:
         StoreDamaged: it is not a manifest, one of a newer runtime, or it names files of others.
     """
     try:
-        manifest = msgspec.json.decode(text, type=Manifest)
+        manifest = decoded(text, Manifest)
     except ValueError as error:
         raise StoreDamaged(
             f"{where} is damaged: {error}. Make another version current with 'dltk models promote', or fit again."

@@ -15,8 +15,8 @@ from typing import IO, NamedTuple
 import msgspec
 
 from dltk_runtime.tracking.address import Address, helper_environment
-from dltk_runtime.tracking.facts import Line
-from dltk_runtime.tracking.wire import Answer, Ask, Hello, Outcome
+from dltk_runtime.tracking.facts import TrackingLine
+from dltk_runtime.tracking.wire import Answer, Ask, Hello, SendOutcome
 
 ENDED = "the helper process ended"
 LATE = "the server did not answer in time"
@@ -29,7 +29,7 @@ class _Waiting(NamedTuple):
     future: concurrent.futures.Future[Answer]
 
 
-class Helper:
+class TrackingHelper:
     """A process that talks to MLflow; it is started when it is first needed, and again when it ended.
 
     Any thread may call `ask` and `close`. It cannot read the files `hidden`.
@@ -51,7 +51,7 @@ class Helper:
         with self._lock, contextlib.suppress(OSError):
             self._running()
 
-    def ask(self, line: Line, timeout: float, *, now: bool = False) -> Answer:
+    def ask(self, line: TrackingLine, timeout: float, *, now: bool = False) -> Answer:
         """Send one thing and wait for its answer; one for later when none came within `timeout` seconds."""
         number = next(self._numbers)
         future: concurrent.futures.Future[Answer] = concurrent.futures.Future()
@@ -62,9 +62,9 @@ class Helper:
                 _write(process, Ask(number, self._root, line, now))
             answer = future.result(timeout)
         except TimeoutError:
-            answer = Answer(number, Outcome.LATER, error=LATE)
+            answer = Answer(number, SendOutcome.LATER, error=LATE)
         except OSError:
-            answer = Answer(number, Outcome.LATER, error=ENDED)
+            answer = Answer(number, SendOutcome.LATER, error=ENDED)
         finally:
             with self._lock:
                 self._waiting.pop(number, None)
@@ -120,7 +120,7 @@ class Helper:
             for number in lost:
                 del self._waiting[number]
         for number, waiting in lost.items():
-            waiting.future.set_result(Answer(number, Outcome.LATER, error=ENDED))
+            waiting.future.set_result(Answer(number, SendOutcome.LATER, error=ENDED))
 
 
 def _write(process: subprocess.Popen[bytes], message: Hello | Ask) -> None:

@@ -60,7 +60,7 @@ class ServerRun(msgspec.Struct, frozen=True):
     experiment: str
 
 
-class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+class TrackingLine(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing to send: `what` happened, in the order of the queue.
 
     ``begin``, ``steps``, ``version`` and ``end`` are of a job's run; ``champion`` is of a model.

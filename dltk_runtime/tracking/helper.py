@@ -18,11 +18,11 @@ import msgspec
 
 from dltk_runtime import handover, landlock
 from dltk_runtime.tracking.facts import ServerRun
-from dltk_runtime.tracking.place import Place
-from dltk_runtime.tracking.wire import Answer, Ask, Hello, Outcome
+from dltk_runtime.tracking.place import WaitingFolder
+from dltk_runtime.tracking.wire import Answer, Ask, Hello, SendOutcome
 
 if TYPE_CHECKING:
-    from dltk_runtime.tracking.server import Server
+    from dltk_runtime.tracking.server import TrackingServer
 
 NICENESS = 5
 # Statuses of HTTP by which the server says that this request, and not the server, is at fault.
@@ -45,9 +45,9 @@ def main() -> None:
 
 
 def _serve(questions: IO[bytes], write: Callable[[Answer], None]) -> None:
-    from dltk_runtime.tracking.server import Server
+    from dltk_runtime.tracking.server import TrackingServer
 
-    server, asks = Server(), msgspec.json.Decoder(Ask)
+    server, asks = TrackingServer(), msgspec.json.Decoder(Ask)
     at_once, in_order, beside = (ThreadPoolExecutor(1) for _ in range(3))
     for line in questions:
         ask = asks.decode(line)
@@ -55,22 +55,22 @@ def _serve(questions: IO[bytes], write: Callable[[Answer], None]) -> None:
         thread.submit(_answer, server, ask, write)
 
 
-def _answer(server: Server, ask: Ask, write: Callable[[Answer], None]) -> None:
+def _answer(server: TrackingServer, ask: Ask, write: Callable[[Answer], None]) -> None:
     write(answered(server.send, server.alive, ask))
 
 
-def answered(send: Callable[[Place, Ask], ServerRun | None], alive: Callable[[], bool], ask: Ask) -> Answer:
+def answered(send: Callable[[WaitingFolder, Ask], ServerRun | None], alive: Callable[[], bool], ask: Ask) -> Answer:
     """Send one thing; return what became of it."""
     try:
-        run = send(Place(Path(ask.root)), ask)
+        run = send(WaitingFolder(Path(ask.root)), ask)
     except Exception as error:  # noqa: BLE001 - whatever a client raises, the queue must learn of it
         status = _status(error)
-        outcome = Outcome.REFUSED if status in REFUSED else Outcome.LATER
+        outcome = SendOutcome.REFUSED if status in REFUSED else SendOutcome.LATER
         text = f"{type(error).__name__}: {error}"
-        return Answer(ask.number, outcome, error=text, alive=outcome is Outcome.LATER and alive())
+        return Answer(ask.number, outcome, error=text, alive=outcome is SendOutcome.LATER and alive())
     if run is None:
-        return Answer(ask.number, Outcome.DONE)
-    return Answer(ask.number, Outcome.DONE, run.run, run.experiment)
+        return Answer(ask.number, SendOutcome.DONE)
+    return Answer(ask.number, SendOutcome.DONE, run.run, run.experiment)
 
 
 def _status(error: Exception) -> int:

@@ -16,10 +16,10 @@ from pathlib import Path
 from dltk_runtime import logs
 from dltk_runtime.files import atomic
 from dltk_runtime.jobs.output import METRICS
-from dltk_runtime.tracking.child import Helper
-from dltk_runtime.tracking.facts import Line
-from dltk_runtime.tracking.place import Place
-from dltk_runtime.tracking.wire import Outcome
+from dltk_runtime.tracking.child import TrackingHelper
+from dltk_runtime.tracking.facts import TrackingLine
+from dltk_runtime.tracking.place import WaitingFolder
+from dltk_runtime.tracking.wire import SendOutcome
 
 LOOK_SECONDS = 3.0  # between two looks at the running fits
 ANSWER_SECONDS = 10.0  # that the server has for one piece
@@ -35,10 +35,10 @@ class _Sent:
     lines: int = 0
 
 
-class Live:
+class RunningFits:
     """The running fits of one server. Any thread may call `begin` and `end`."""
 
-    def __init__(self, place: Place, jobs: Path, helper: Helper, down: Callable[[], bool]) -> None:
+    def __init__(self, place: WaitingFolder, jobs: Path, helper: TrackingHelper, down: Callable[[], bool]) -> None:
         """Make it; `jobs` is the folder of jobs, and `down` says whether the server took nothing lately."""
         self._place = place
         self._jobs = jobs
@@ -79,8 +79,8 @@ class Live:
         folder = self._place.run(job)
         with contextlib.suppress(FileNotFoundError):  # the run has ended, and its folder is gone
             atomic.write(folder.new_steps, piece, durable=False)
-            answer = self._helper.ask(Line("steps", job, number=sent.lines), ANSWER_SECONDS)
-            if answer.outcome is Outcome.LATER:
+            answer = self._helper.ask(TrackingLine("steps", job, number=sent.lines), ANSWER_SECONDS)
+            if answer.outcome is SendOutcome.LATER:
                 self._paused_until = time.monotonic() + PAUSE_SECONDS
                 return
             sent.offset += len(piece)

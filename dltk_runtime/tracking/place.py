@@ -93,7 +93,7 @@ class RunFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WaitingFolder:
     """The folder of all that waits for the server."""
 
     root: Path

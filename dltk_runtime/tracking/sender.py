@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import msgspec
 
 from dltk_runtime import logs
+from dltk_runtime.files.records import decoded
 from dltk_runtime.splunk.retry import pauses
 from dltk_runtime.splunk.spool import Spool
-from dltk_runtime.tracking.child import Helper
-from dltk_runtime.tracking.facts import Line
-from dltk_runtime.tracking.place import Place
-from dltk_runtime.tracking.wire import Answer, Outcome
+from dltk_runtime.tracking.child import TrackingHelper
+from dltk_runtime.tracking.facts import TrackingLine
+from dltk_runtime.tracking.place import WaitingFolder
+from dltk_runtime.tracking.wire import Answer, SendOutcome
 
 SEND_SECONDS = 600.0  # that one line may take: a run's artifacts are among it
 MAX_PAUSE_SECONDS = 60.0  # between two attempts while the server is not there
@@ -26,7 +27,7 @@ MAX_ATTEMPTS = 10  # for a line at which a server that answers otherwise fails
 
 
 @dataclass(slots=True)
-class Counts:
+class LineCounts:
     """Numbers of lines: taken by the server, dropped by a full queue, refused by the server."""
 
     sent: int = 0
@@ -37,12 +38,14 @@ class Counts:
 class Sender:
     """Sends in the background, from `start` to `close`. Any thread may call `put`."""
 
-    def __init__(self, place: Place, helper: Helper, limit: int, max_pause: float = MAX_PAUSE_SECONDS) -> None:
+    def __init__(
+        self, place: WaitingFolder, helper: TrackingHelper, limit: int, max_pause: float = MAX_PAUSE_SECONDS
+    ) -> None:
         self._place = place
         self._helper = helper
         self._limit = limit
         self._max_pause = max_pause
-        self.counts = Counts()
+        self.counts = LineCounts()
         self.down = False  # whether the server took nothing at the last attempt
         self._old: list[Spool] = []  # of ended processes; the thread's own
         self._adopted: list[Spool] = []  # the same, that the thread has not looked at
@@ -77,7 +80,7 @@ class Sender:
         own = self._own.size if self._own else 0
         return own + sum(spool.size for spool in (*self._old, *self._adopted)) + sum(self._sizes.copy().values())
 
-    def put(self, line: Line, size: int = 0) -> bool:
+    def put(self, line: TrackingLine, size: int = 0) -> bool:
         """Queue a line; `size` is of its run's folder in bytes. Return False if it was dropped."""
         data = msgspec.json.encode(line) + b"\n"
         with self._lock:
@@ -98,7 +101,7 @@ class Sender:
         for spool in (*self._old, *self._adopted, *filter(None, [self._own])):
             spool.close()
 
-    def _kept(self, line: Line, data: bytes, size: int) -> bool:
+    def _kept(self, line: TrackingLine, data: bytes, size: int) -> bool:
         grown = size - self._sizes.get(line.job, 0) if line.job else 0
         if self._own is None or self.waiting + len(data) + max(grown, 0) > self._limit:
             return False
@@ -124,12 +127,12 @@ class Sender:
             try:
                 answer = self._send_oldest(attempts)
             except OSError as error:  # of the queue on disk: nothing is lost, and the next attempt may succeed
-                answer = Answer(0, Outcome.LATER, error=str(error))
+                answer = Answer(0, SendOutcome.LATER, error=str(error))
             if answer is None:
                 if self._closing.is_set():
                     return
                 self._wake.wait()
-            elif answer.outcome is Outcome.LATER:
+            elif answer.outcome is SendOutcome.LATER:
                 attempts += answer.alive
                 if self._closing.is_set():
                     return
@@ -145,7 +148,7 @@ class Sender:
         for spool in (*self._old, *filter(None, [self._own])):
             if lines := spool.peek(1):
                 answer = self._sent(lines[0], attempts)
-                if answer.outcome is not Outcome.LATER:
+                if answer.outcome is not SendOutcome.LATER:
                     spool.take(lines)
                 return answer
         for spool in self._old:
@@ -155,19 +158,19 @@ class Sender:
 
     def _sent(self, data: bytes, attempts: int) -> Answer:
         try:
-            line = msgspec.json.decode(data, type=Line)
+            line = decoded(data, TrackingLine)
         except ValueError:  # of a later release
             self.counts.refused += 1
-            return Answer(0, Outcome.REFUSED)
+            return Answer(0, SendOutcome.REFUSED)
         answer = self._helper.ask(line, SEND_SECONDS)
-        self.down = answer.outcome is Outcome.LATER
-        if answer.outcome is Outcome.LATER and answer.alive and attempts + 1 >= MAX_ATTEMPTS:
-            answer = msgspec.structs.replace(answer, outcome=Outcome.REFUSED)
-        if answer.outcome is Outcome.REFUSED:
+        self.down = answer.outcome is SendOutcome.LATER
+        if answer.outcome is SendOutcome.LATER and answer.alive and attempts + 1 >= MAX_ATTEMPTS:
+            answer = msgspec.structs.replace(answer, outcome=SendOutcome.REFUSED)
+        if answer.outcome is SendOutcome.REFUSED:
             self.counts.refused += 1
             logs.event("run refused", logging.ERROR, what=line.what, job=line.job or None, error=answer.error)
-        elif answer.outcome is Outcome.DONE:
+        elif answer.outcome is SendOutcome.DONE:
             self.counts.sent += 1
-        if line.what == "end" and answer.outcome is not Outcome.LATER:
+        if line.what == "end" and answer.outcome is not SendOutcome.LATER:
             self.forget(line.job)
         return answer

@@ -14,9 +14,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.tracking.copying import copy_logged
-from dltk_runtime.tracking.facts import PREFIX, Line, RunFacts, ServerRun, VersionFacts
-from dltk_runtime.tracking.place import Place, RunFolder, drop_links
+from dltk_runtime.tracking.facts import PREFIX, RunFacts, ServerRun, TrackingLine, VersionFacts
+from dltk_runtime.tracking.place import RunFolder, WaitingFolder, drop_links
 from dltk_runtime.tracking.wire import Ask
 
 CHAMPION = "champion"  # the alias of the version that is current
@@ -27,7 +28,7 @@ EXISTS = "RESOURCE_ALREADY_EXISTS"
 Item = TypeVar("Item")
 
 
-class Server:
+class TrackingServer:
     """The MLflow server that the environment names."""
 
     def __init__(self) -> None:
@@ -42,7 +43,7 @@ class Server:
             return False
         return True
 
-    def send(self, place: Place, ask: Ask) -> ServerRun | None:
+    def send(self, place: WaitingFolder, ask: Ask) -> ServerRun | None:
         """Send one thing. Raises what MLflow's client raises."""
         line, folder = ask.line, place.run(ask.line.job)
         match line.what:
@@ -65,13 +66,13 @@ class Server:
     def _run(self, folder: RunFolder) -> ServerRun:
         """Return the run of a job; make it where the server has none."""
         with contextlib.suppress(FileNotFoundError):
-            return msgspec.json.decode(folder.server.read_bytes(), type=ServerRun)
+            return decoded(folder.server.read_bytes(), ServerRun)
         with self._making:
             return self._made_run(folder)
 
     def _made_run(self, folder: RunFolder) -> ServerRun:
         with contextlib.suppress(FileNotFoundError):
-            return msgspec.json.decode(folder.server.read_bytes(), type=ServerRun)
+            return decoded(folder.server.read_bytes(), ServerRun)
         facts = _read(folder.facts, RunFacts)
         experiment = self._experiment(facts.algorithm)
         found = self._client.search_runs([experiment], f"tags.`{PREFIX}job` = '{facts.job}'", max_results=1)
@@ -112,7 +113,7 @@ class Server:
         count = folder.new_steps.read_bytes().count(b"\n")
         atomic.write(folder.sent_steps, str(first + count).encode(), durable=False)
 
-    def _end(self, folder: RunFolder, line: Line) -> None:
+    def _end(self, folder: RunFolder, line: TrackingLine) -> None:
         run, facts = self._run(folder).run, _read(folder.facts, RunFacts)
         drop_links(folder.logged)
         if folder.logged.is_dir():
@@ -156,7 +157,7 @@ class Server:
             tags = {f"{PREFIX}version": str(version.number), f"{PREFIX}job": facts.job}
             self._client.create_model_version(name, source, run, tags, description=version.text)
 
-    def _point(self, line: Line) -> None:
+    def _point(self, line: TrackingLine) -> None:
         """Move the alias to the version that is current; remove it where the server has no such version."""
         name = model_name(line.algorithm, line.model)
         number = self._number(name, line.number)
@@ -202,14 +203,14 @@ def _steps(path: Path, started: int, first: int = 0, begin: int = 0) -> Iterable
             if number < begin:
                 continue
             with contextlib.suppress(ValueError):  # cut short by a kill
-                values = msgspec.json.decode(line, type=dict[str, float])
+                values = decoded(line, dict[str, float])
                 step = int(values.pop("step", number))
                 for key, value in values.items():
                     yield Metric(name_of(f"progress/{key}"), value, started + number, step)
 
 
 def _read(path: Path, kind: type[Item]) -> Item:
-    return msgspec.json.decode(path.read_bytes(), type=kind)
+    return decoded(path.read_bytes(), kind)
 
 
 def _batches(items: Iterable[Item], most: int) -> Iterable[list[Item]]:

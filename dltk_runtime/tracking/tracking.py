@@ -18,6 +18,7 @@ import msgspec
 from dltk_runtime import logs
 from dltk_runtime.errors import DltkError, StoreDamaged
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.jobs.errors import JobUnknown
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.jobs.record import JobRecord
@@ -30,13 +31,13 @@ from dltk_runtime.store.card_text import markdown
 from dltk_runtime.store.store import ModelStore, Version
 from dltk_runtime.tracking import spooled
 from dltk_runtime.tracking.address import URI, Address, hidden_files
-from dltk_runtime.tracking.child import Helper
-from dltk_runtime.tracking.facts import Line, milliseconds, run_facts, status_of, version_facts
+from dltk_runtime.tracking.child import TrackingHelper
+from dltk_runtime.tracking.facts import TrackingLine, milliseconds, run_facts, status_of, version_facts
 from dltk_runtime.tracking.interface import FitBegins
-from dltk_runtime.tracking.live import Live
-from dltk_runtime.tracking.place import Place, RunFolder, keep
+from dltk_runtime.tracking.live import RunningFits
+from dltk_runtime.tracking.place import RunFolder, WaitingFolder, keep
 from dltk_runtime.tracking.sender import Sender
-from dltk_runtime.tracking.wire import Answer, Outcome
+from dltk_runtime.tracking.wire import Answer, SendOutcome
 
 BEGIN_SECONDS = 2.0  # that a fit waits for its run at the server
 CLOSE_SECONDS = 2.0  # in which the end of a server still sends
@@ -49,13 +50,15 @@ MISSING = "run pip install '.[tracking]' in a clone of dltk-runtime, or unset th
 class Tracking:
     """Implements `interface.RunTracking` for an MLflow server."""
 
-    def __init__(self, address: Address, place: Place, paths: Paths, limit: int, hidden: Sequence[str] = ()) -> None:
+    def __init__(
+        self, address: Address, place: WaitingFolder, paths: Paths, limit: int, hidden: Sequence[str] = ()
+    ) -> None:
         self._address = address
         self._place = place
         self._paths = paths
-        self._helper = Helper(address, place.root, hidden)
+        self._helper = TrackingHelper(address, place.root, hidden)
         self.sender = Sender(place, self._helper, limit)
-        self._live = Live(place, paths.jobs, self._helper, lambda: self.sender.down)
+        self._live = RunningFits(place, paths.jobs, self._helper, lambda: self.sender.down)
         self._disk = ThreadPoolExecutor(1, "dltk-tracking-files")
         self._failures = logs.RecurringFailures()
         self._store: ModelStore | None = None
@@ -71,7 +74,7 @@ class Tracking:
         if importlib.util.find_spec("mlflow") is None:
             logs.event("no tracking", logging.ERROR, error=f"{URI} is set, and mlflow is not installed: {MISSING}")
             return None
-        hidden, place = hidden_files(settings, os.environ), Place(settings.paths.home / "tracking")
+        hidden, place = hidden_files(settings, os.environ), WaitingFolder(settings.paths.home / "tracking")
         return cls(address, place, settings.paths, settings.tracking_spool, hidden)
 
     def start(self, store: ModelStore, jobs: JobRecords) -> None:
@@ -146,12 +149,12 @@ class Tracking:
         folder.ended.unlink(missing_ok=True)
         atomic.write(folder.facts, msgspec.json.encode(facts), durable=False)
         self._live.begin(facts.job)
-        line = Line("begin", facts.job)
-        answer = Answer(0, Outcome.LATER) if self.sender.down else self._helper.ask(line, BEGIN_SECONDS, now=True)
-        if answer.outcome is not Outcome.DONE:
-            self.sender.down = answer.outcome is Outcome.LATER
+        line = TrackingLine("begin", facts.job)
+        answer = Answer(0, SendOutcome.LATER) if self.sender.down else self._helper.ask(line, BEGIN_SECONDS, now=True)
+        if answer.outcome is not SendOutcome.DONE:
+            self.sender.down = answer.outcome is SendOutcome.LATER
             self.sender.put(line, folder.size())
-        if answer.outcome is Outcome.DONE and self._address.listed and not folder.logged.exists():
+        if answer.outcome is SendOutcome.DONE and self._address.listed and not folder.logged.exists():
             variables = self._address.for_fit(answer.run, answer.experiment)
         else:
             variables = spooled.create(folder.logged, facts)
@@ -165,7 +168,7 @@ class Tracking:
             _keep_artifacts(version, folder, promoted=promoted)
             if executed is not None:
                 atomic.copy(executed, folder.artifacts / "notebook" / executed.name)
-            self._queue(Line("version", job), folder)
+            self._queue(TrackingLine("version", job), folder)
         self._point(version.name)
 
     def _end(self, record: JobRecord) -> None:
@@ -176,10 +179,10 @@ class Tracking:
             keep(self._paths.jobs / record.id / "metrics.jsonl", folder.steps)
         folder.ended.touch()
         ended = milliseconds(record.ended) if record.ended else round(time.time() * 1000)
-        line = Line("end", record.id, status=status_of(record.state), ended=ended)
+        line = TrackingLine("end", record.id, status=status_of(record.state), ended=ended)
         self._queue(line, folder)
 
-    def _queue(self, line: Line, folder: RunFolder) -> None:
+    def _queue(self, line: TrackingLine, folder: RunFolder) -> None:
         """Queue a line; where the bound leaves no room, without the run's files, or not at all."""
         if not self.sender.put(line, folder.size()):
             folder.lighten()
@@ -197,12 +200,12 @@ class Tracking:
         known = self._champions()
         if known.get(str(name)) == number:
             return
-        if self.sender.put(Line("champion", algorithm=name.algorithm, model=name.model, number=number)):
+        if self.sender.put(TrackingLine("champion", algorithm=name.algorithm, model=name.model, number=number)):
             atomic.write(self._place.champions, msgspec.json.encode({**known, str(name): number}), durable=False)
 
     def _champions(self) -> dict[str, int]:
         try:
-            return msgspec.json.decode(atomic.read(self._place.champions), type=dict[str, int])
+            return decoded(atomic.read(self._place.champions), dict[str, int])
         except (FileNotFoundError, ValueError):
             return {}
 

@@ -6,10 +6,10 @@ from enum import StrEnum
 
 import msgspec
 
-from dltk_runtime.tracking.facts import Line
+from dltk_runtime.tracking.facts import TrackingLine
 
 
-class Outcome(StrEnum):
+class SendOutcome(StrEnum):
     """What became of a message."""
 
     DONE = "done"
@@ -32,7 +32,7 @@ class Ask(msgspec.Struct, frozen=True):
 
     number: int
     root: str  # the folder of tracking
-    line: Line
+    line: TrackingLine
     now: bool = False
 
 
@@ -40,7 +40,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     """What became of it; `alive` says of one for later whether the server answers at all."""
 
     number: int
-    outcome: Outcome
+    outcome: SendOutcome
     run: str = ""
     experiment: str = ""
     error: str = ""

@@ -19,7 +19,7 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.store.backup import StoreCopy
 from dltk_runtime.store.store import opened
 from dltk_runtime.volume.errors import TargetRefused
-from dltk_runtime.volume.record import HOME, LEFT_OUT, NOTEBOOKS, RECORD, SET_ASIDE, Record, versions_of
+from dltk_runtime.volume.record import HOME, LEFT_OUT, NOTEBOOKS, RECORD, SET_ASIDE, BackupRecord, versions_of
 
 if TYPE_CHECKING:
     from dltk_runtime.store.objects.backup import ObjectCopy
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _CACHES = ("__pycache__", ".ipynb_checkpoints")
 
 
-def back_up(paths: Paths, target: Path) -> Record:
+def back_up(paths: Paths, target: Path) -> BackupRecord:
     """Copy the home and the notebooks of `paths` into the folder `target`; return the record.
 
     Raises:
@@ -94,8 +94,8 @@ def _copy_rest(paths: Paths, copier: Copier) -> None:
                 copier.file(root / path, f"{name}/{path}")
 
 
-def _record(copier: Copier, store: StoreCopy | ObjectCopy, jobs: int) -> Record:
-    return Record(
+def _record(copier: Copier, store: StoreCopy | ObjectCopy, jobs: int) -> BackupRecord:
+    return BackupRecord(
         runtime=__version__,
         time=datetime.now(UTC),
         models=store.models,

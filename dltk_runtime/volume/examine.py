@@ -27,7 +27,7 @@ from dltk_runtime.volume import formats, old
 from dltk_runtime.volume.errors import VolumeError
 from dltk_runtime.volume.mirror import mirror
 from dltk_runtime.volume.old import Candidate
-from dltk_runtime.volume.verdict import Judged, Loading, Verdict, judge
+from dltk_runtime.volume.verdict import Judged, Loading, ModelVerdict, judge
 from dltk_runtime.worker.messages import Failed, Load
 
 SETTING = "--timeout"
@@ -36,7 +36,7 @@ _UNUSED = "unused"  # a state in the CSV of an inventory
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ModelLine:
     """One line of the result: an algorithm and model, its files, and what becomes of it.
 
     `in_use` tells whether a search needs it: with no list of these, every model that has files.
@@ -46,7 +46,7 @@ class Line:
     model: str
     files: tuple[str, ...]
     formats: str
-    verdict: Verdict
+    verdict: ModelVerdict
     why: str
     in_use: bool
 
@@ -60,7 +60,7 @@ class Examination:
     seconds: float = 300.0
     used: frozenset[tuple[str, str]] | None = None  # algorithm (or "") and model; None: not known
 
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[ModelLine]:
         """Return a line for each algorithm and model, sorted.
 
         Raises:
@@ -130,35 +130,35 @@ class Examination:
     def _formats(self, real: Paths, each: Candidate) -> list[formats.Format]:
         return [formats.format_of(real.models / file) for file in each.files]
 
-    def _line(self, real: Paths, each: Candidate, judged: Judged) -> Line:
+    def _line(self, real: Paths, each: Candidate, judged: Judged) -> ModelLine:
         name, shown = each.name, "; ".join(dict.fromkeys(map(str, self._formats(real, each))))
         in_use = bool(each.files) if self.used is None else self._is_used(name)
         model = name.model if each.files or in_use else ""
-        return Line(name.algorithm, model, each.files, shown, judged.verdict, judged.why, in_use)
+        return ModelLine(name.algorithm, model, each.files, shown, judged.verdict, judged.why, in_use)
 
     def _is_used(self, name: ModelName) -> bool:
         return bool({(name.algorithm, name.model), ("", name.model)} & (self.used or frozenset()))
 
-    def _lost(self, lines: Sequence[Line]) -> Iterator[Line]:
+    def _lost(self, lines: Sequence[ModelLine]) -> Iterator[ModelLine]:
         """Yield a line for each model in use that is none of `lines`."""
         found = {(each.algorithm, each.model) for each in lines if each.in_use}
         models = {model for _, model in found}
         for name, model in sorted(self.used or ()):
             if not _is_name(model):
                 why = "no model has such a name; where $…$ stands for it, look at what the search fills in"
-                yield Line(name, model, (), "", Verdict.NO_FILE, why, in_use=True)
+                yield ModelLine(name, model, (), "", ModelVerdict.NO_FILE, why, in_use=True)
             elif name and (name, model) not in found:
                 why = f"no notebook and no .py file of the volume is the algorithm {name}"
-                yield Line(name, model, (), "", Verdict.NO_FILE, why, in_use=True)
+                yield ModelLine(name, model, (), "", ModelVerdict.NO_FILE, why, in_use=True)
             elif not name and model not in models:
                 why = "no file of the volume is named after it"
-                yield Line("", model, (), "", Verdict.NO_FILE, why, in_use=True)
+                yield ModelLine("", model, (), "", ModelVerdict.NO_FILE, why, in_use=True)
 
-    def _foreign(self, real: Paths, files: Sequence[str]) -> Iterator[Line]:
+    def _foreign(self, real: Paths, files: Sequence[str]) -> Iterator[ModelLine]:
         why = "no notebook and no .py file of the volume is its algorithm"
         for file in files:
             shown = str(formats.format_of(real.models / file))
-            yield Line("", "", (file,), shown, Verdict.NO_FILE, why, in_use=False)
+            yield ModelLine("", "", (file,), shown, ModelVerdict.NO_FILE, why, in_use=False)
 
 
 def _fitted_here(real: Paths) -> dict[ModelName, int]:
@@ -178,7 +178,7 @@ def _is_name(model: str) -> bool:
 
 
 def _answered_by(number: int) -> Judged:
-    return Judged(Verdict.LOADS, f"fitted here since: version {number} answers, and not these files")
+    return Judged(ModelVerdict.LOADS, f"fitted here since: version {number} answers, and not these files")
 
 
 def settled(judged: dict[Candidate, Judged]) -> list[Candidate]:
@@ -186,11 +186,11 @@ def settled(judged: dict[Candidate, Judged]) -> list[Candidate]:
 
     A reading whose `load` finds no file is dropped when each of its files belongs to another reading that has one.
     """
-    real = {file for each, how in judged.items() if how.verdict is not Verdict.NO_FILE for file in each.files}
+    real = {file for each, how in judged.items() if how.verdict is not ModelVerdict.NO_FILE for file in each.files}
     return [
         each
         for each, how in judged.items()
-        if how.verdict is not Verdict.NO_FILE or not each.files or not real.issuperset(each.files)
+        if how.verdict is not ModelVerdict.NO_FILE or not each.files or not real.issuperset(each.files)
     ]
 
 

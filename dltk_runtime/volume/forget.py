@@ -28,14 +28,14 @@ from dltk_runtime.splunk import spool
 from dltk_runtime.store import forgetting
 from dltk_runtime.store.deeds import What
 from dltk_runtime.store.store import ModelStore
-from dltk_runtime.tracking.place import Place
+from dltk_runtime.tracking.place import WaitingFolder
 from dltk_runtime.volume import old
 from dltk_runtime.volume.errors import JobsUnfinished, NothingToForget
 
 FORGOTTEN = b'{"event": "forgotten"'  # in place of an event that waits for Splunk
 
 
-class Kind(StrEnum):
+class Whereabouts(StrEnum):
     """Where something of a model lies; in the order of removal."""
 
     PICTURES = "pictures"
@@ -53,11 +53,11 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundOfModel:
     """Something of one model: files and folders, and objects by address; with a reason in `stays` it is left."""
 
     name: ModelName
-    kind: Kind
+    kind: Whereabouts
     paths: tuple[Path, ...]
     stays: str = ""
     objects: Mapping[str, int] = field(default_factory=dict)  # sizes in bytes
@@ -87,7 +87,7 @@ class Forgetting:
         self._old_files = old_files
         self._compared = Records(paths.shadow, limit=0)
 
-    def find(self) -> list[Found]:
+    def find(self) -> list[FoundOfModel]:
         """Return what there is of the models.
 
         Raises:
@@ -102,18 +102,21 @@ class Forgetting:
             raise NothingToForget(self._names, self._paths.home)
         return found
 
-    def remove(self, found: Sequence[Found], actor: Actor) -> None:
+    def remove(self, found: Sequence[FoundOfModel], actor: Actor) -> None:
         """Remove what `find` has found, all but what stays; a model's history says that `actor` did.
 
         Raises:
             NotStored: something cannot be removed; the rest may be gone.
         """
-        order = list(Kind)
-        found = [*found, *(Found(name, Kind.CALLS, ()) for name in self._names)]  # a server may add some meanwhile
+        order = list(Whereabouts)
+        found = [
+            *found,
+            *(FoundOfModel(name, Whereabouts.CALLS, ()) for name in self._names),
+        ]  # a server may add some meanwhile
         for each in sorted(found, key=lambda one: order.index(one.kind)):
             if not each.stays:
                 self._remove(each)
-            if each.kind is Kind.VERSIONS:
+            if each.kind is Whereabouts.VERSIONS:
                 ModelStore.open(self._paths, keep=1).record(each.name, What.FORGOTTEN, actor)
 
     @property
@@ -122,38 +125,46 @@ class Forgetting:
 
     # ------------------------------------------------------------ find
 
-    def _of(self, name: ModelName, records: Sequence[JobRecord]) -> Iterator[Found]:
+    def _of(self, name: ModelName, records: Sequence[JobRecord]) -> Iterator[FoundOfModel]:
         paths, home = self._paths, self._paths.home
         jobs = [each.id for each in records if (each.algorithm, each.model) == (name.algorithm, name.model)]
         pictures = list(forgetting.shown_pictures(paths, name))
-        yield Found(name, Kind.PICTURES, tuple(path for path, same in pictures if same))
+        yield FoundOfModel(name, Whereabouts.PICTURES, tuple(path for path, same in pictures if same))
         others = tuple(path for path, same in pictures if not same)
-        yield Found(name, Kind.PICTURES, others, "another picture has this name now")
+        yield FoundOfModel(name, Whereabouts.PICTURES, others, "another picture has this name now")
         objects = forgetting.objects(paths, name)
-        yield Found(name, Kind.VERSIONS, tuple(forgetting.entries(paths, name)), objects=objects)
+        yield FoundOfModel(name, Whereabouts.VERSIONS, tuple(forgetting.entries(paths, name)), objects=objects)
         drift = (paths.drift / name.folder / f"{name.model}.{ending}" for ending in ("json", "past"))
-        yield Found(name, Kind.DRIFT, _existing(*drift))
+        yield FoundOfModel(name, Whereabouts.DRIFT, _existing(*drift))
         yield from self._staged(name)
-        yield Found(name, Kind.JOBS, tuple(paths.jobs / job for job in jobs))
+        yield FoundOfModel(name, Whereabouts.JOBS, tuple(paths.jobs / job for job in jobs))
         executed = (home / "batch" / f"{quoted(name.algorithm)}-{job}.ipynb" for job in jobs)
-        yield Found(name, Kind.EXECUTED, _existing(*executed))
+        yield FoundOfModel(name, Whereabouts.EXECUTED, _existing(*executed))
         if _names_model(_object(paths.last_used), name):
-            yield Found(name, Kind.LAST_USED, _existing(paths.last_used))
-        runs = (each.path for each in Place(home / "tracking").runs() if _names_model(_object(each.facts), name))
-        yield Found(name, Kind.TRACKING, tuple(runs))
-        yield Found(name, Kind.EVENTS, tuple(self._segments(name)))
+            yield FoundOfModel(name, Whereabouts.LAST_USED, _existing(paths.last_used))
+        runs = (
+            each.path for each in WaitingFolder(home / "tracking").runs() if _names_model(_object(each.facts), name)
+        )
+        yield FoundOfModel(name, Whereabouts.TRACKING, tuple(runs))
+        yield FoundOfModel(name, Whereabouts.EVENTS, tuple(self._segments(name)))
         calls = call_files.files_of(paths.calls)
-        yield Found(name, Kind.CALLS, tuple(each for each in calls if call_files.has(each, name.algorithm, name.model)))
-        yield Found(name, Kind.COMPARED, tuple(self._compared.files_of(name.algorithm, name.model)))
+        yield FoundOfModel(
+            name, Whereabouts.CALLS, tuple(each for each in calls if call_files.has(each, name.algorithm, name.model))
+        )
+        yield FoundOfModel(name, Whereabouts.COMPARED, tuple(self._compared.files_of(name.algorithm, name.model)))
         stays = "" if self._old_files else "an old container's: --old-files removes them"
         known = algorithm.algorithms(paths)
         old_files = {path: _longer(path, name, known) for path in forgetting.old_files(paths, name)}
-        yield Found(name, Kind.OLD_FILES, tuple(path for path, other in old_files.items() if not other), stays)
+        yield FoundOfModel(
+            name, Whereabouts.OLD_FILES, tuple(path for path, other in old_files.items() if not other), stays
+        )
         for other in sorted(set(filter(None, old_files.values()))):
             theirs = tuple(path for path, each in old_files.items() if each == other)
-            yield Found(name, Kind.OLD_FILES, theirs, f"the model {other} has the same file name: forget that")
+            yield FoundOfModel(
+                name, Whereabouts.OLD_FILES, theirs, f"the model {other} has the same file name: forget that"
+            )
 
-    def _staged(self, name: ModelName) -> Iterator[Found]:
+    def _staged(self, name: ModelName) -> Iterator[FoundOfModel]:
         """Yield staged rows: files are named by the model alone, and know the algorithm of their search."""
         asked = _staged_for(self._paths, name.model)
         if asked != name.algorithm and ((asked, name.model) in self._pairs or (not asked and name != self._names[0])):
@@ -161,7 +172,7 @@ class Forgetting:
         files = (path for path in sorted(self._paths.staged.glob(f"{name.model}.*")) if _is_staged(path, name.model))
         hashes = _existing(self._paths.home / "staged" / f"{name.model}.json")
         stays = f"staged for the algorithm {asked}" if asked not in ("", name.algorithm) else ""
-        yield Found(name, Kind.STAGED, (*files, *hashes), stays)
+        yield FoundOfModel(name, Whereabouts.STAGED, (*files, *hashes), stays)
 
     def _segments(self, name: ModelName) -> Iterator[Path]:
         for path in sorted((self._paths.home / "events").glob("*/*.jsonl")):
@@ -171,19 +182,19 @@ class Forgetting:
 
     # ------------------------------------------------------------ remove
 
-    def _remove(self, found: Found) -> None:
-        if found.kind is Kind.VERSIONS:
+    def _remove(self, found: FoundOfModel) -> None:
+        if found.kind is Whereabouts.VERSIONS:
             forgetting.forget(self._paths, found.name)
-        elif found.kind is Kind.JOBS:
+        elif found.kind is Whereabouts.JOBS:
             for path in found.paths:
                 self._jobs.remove(path.name)
         else:
             try:
-                if found.kind is Kind.COMPARED:
+                if found.kind is Whereabouts.COMPARED:
                     self._compared.forget(found.name.algorithm, found.name.model)
-                elif found.kind is Kind.CALLS:
+                elif found.kind is Whereabouts.CALLS:
                     call_files.forget(self._paths.calls, found.name.algorithm, found.name.model)
-                elif found.kind is Kind.EVENTS:
+                elif found.kind is Whereabouts.EVENTS:
                     folder = self._paths.home / "events"
                     spool.replace_lines(folder, lambda line: _is_event_of(line, found.name), _filler)
                 else:
@@ -244,7 +255,7 @@ def _is_staged(path: Path, model: str) -> bool:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         found = json.loads(path.read_bytes())
         return found if isinstance(found, dict) else {}
     return {}
@@ -255,7 +266,7 @@ def _names_model(found: dict[str, Any], name: ModelName) -> bool:
 
 
 def _is_event_of(line: bytes, name: ModelName) -> bool:
-    with suppress(ValueError, AttributeError):
+    with suppress(ValueError, AttributeError, RecursionError):
         return _names_model(json.loads(line)["event"], name)
     return False
 

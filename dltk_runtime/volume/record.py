@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from dltk_runtime.files.copying import Copied
+from dltk_runtime.files.records import decoded
 from dltk_runtime.paths import Paths
 from dltk_runtime.volume.errors import BackupDamaged, BackupIncomplete
 
@@ -34,7 +35,7 @@ LEFT_OUT = {
 }
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class BackupRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A backup's content. `time` (UTC) is its end; `files` are in the order to restore them in.
 
     `problems` has a sentence for each damaged version and each file that could not be read.
@@ -57,7 +58,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return sum(each.size for each in self.files)
 
 
-def read(folder: Path) -> Record:
+def read(folder: Path) -> BackupRecord:
     """Return the record of the backup in a folder.
 
     Raises:
@@ -66,7 +67,7 @@ def read(folder: Path) -> Record:
     """
     path = folder / RECORD
     try:
-        record = msgspec.json.decode(path.read_bytes(), type=Record)
+        record = decoded(path.read_bytes(), BackupRecord)
     except FileNotFoundError as error:
         raise BackupIncomplete(folder, RECORD, (folder / HOME).exists()) from error
     except (OSError, ValueError) as error:

@@ -16,7 +16,7 @@ from dltk_runtime.files.copying import Copied, Copier
 from dltk_runtime.paths import Paths
 from dltk_runtime.store.store import ModelStore, opened
 from dltk_runtime.volume.errors import BackupDamaged, HomeOccupied, RestoredWrongly, StoreOccupied
-from dltk_runtime.volume.record import HOME, LEFT_OUT, NOTEBOOKS, SET_ASIDE, Record, place_of, versions_of
+from dltk_runtime.volume.record import HOME, LEFT_OUT, NOTEBOOKS, SET_ASIDE, BackupRecord, place_of, versions_of
 
 if TYPE_CHECKING:
     from dltk_runtime.store.objects.restoring import ObjectRestoring
@@ -31,7 +31,7 @@ class Restored:
     set_aside: tuple[Path, ...] = ()
 
 
-def check(folder: Path, record: Record) -> None:
+def check(folder: Path, record: BackupRecord) -> None:
     """Compare every file of a backup with its record.
 
     Raises:
@@ -44,7 +44,7 @@ def check(folder: Path, record: Record) -> None:
         raise BackupDamaged(folder, problems)
 
 
-def restore(folder: Path, record: Record, paths: Paths, *, set_aside: bool) -> Restored:
+def restore(folder: Path, record: BackupRecord, paths: Paths, *, set_aside: bool) -> Restored:
     """Copy a backup, which `check` has passed, into the home and the notebooks of `paths`.
 
     With `set_aside`, what is there is moved into a hidden folder beside it first.
@@ -75,7 +75,7 @@ def restore(folder: Path, record: Record, paths: Paths, *, set_aside: bool) -> R
     return Restored(aside)
 
 
-def verify(folder: Path, record: Record, paths: Paths) -> None:
+def verify(folder: Path, record: BackupRecord, paths: Paths) -> None:
     """Read every restored file again, and compare each version with its manifest.
 
     Versions that were damaged in the backup are those of its `problems`; they are not compared.
@@ -108,7 +108,7 @@ def _objects(folder: Path, paths: Paths) -> ObjectRestoring | None:
     return ObjectRestoring(place, Paths(folder / HOME, folder / NOTEBOOKS))
 
 
-def _on_disk(record: Record, paths: Paths) -> list[Copied]:
+def _on_disk(record: BackupRecord, paths: Paths) -> list[Copied]:
     """Return the files that belong into the home or to the notebooks: not those of versions in an object store."""
     return [each for each in record.files if not (paths.objects and each.path.startswith(f"{versions_of(paths)}/"))]
 
@@ -147,7 +147,7 @@ def _set_aside(root: Path, names: list[str]) -> Path:
     return aside
 
 
-def _copy(folder: Path, record: Record, paths: Paths, objects: ObjectRestoring | None) -> None:
+def _copy(folder: Path, record: BackupRecord, paths: Paths, objects: ObjectRestoring | None) -> None:
     paths.home.mkdir(parents=True, exist_ok=True)
     paths.notebooks.mkdir(parents=True, exist_ok=True)
     marker = paths.home / CUT_SHORT

@@ -13,7 +13,7 @@ from dltk_runtime.store.search_words import features_of, fit_words, word
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class FittedVersion:
     """One version: `search` is the fit's part of the search, as far as its words are known."""
 
     name: ModelName
@@ -24,14 +24,14 @@ class Fitted:
     search: str
 
 
-def fitted_since(models: Models, moment: datetime) -> Iterator[Fitted]:
+def fitted_since(models: Models, moment: datetime) -> Iterator[FittedVersion]:
     """Yield every version that was committed at `moment` or later, by model and number."""
     for model in models.list():
         name = ModelName(model.algorithm, model.model)
         for each in model.versions:
             if each.time is not None and each.time >= moment:
                 manifest = models.version(name, each.number).manifest
-                yield Fitted(
+                yield FittedVersion(
                     name, each.number, each.time, each.number == model.current, each.rows, fit_words(name, manifest)
                 )
 

@@ -18,7 +18,7 @@ NO_TARGET = "without a target: apply calls its first column predicted_None, unle
 
 
 @dataclass(frozen=True, slots=True)
-class Conversion:
+class StubConversion:
     """What became of one entry: one of the words above, and a remark."""
 
     model: str
@@ -26,7 +26,7 @@ class Conversion:
     remark: str = ""
 
 
-def convert(source: Path, target: Path, *, force: bool) -> Iterator[Conversion]:
+def convert(source: Path, target: Path, *, force: bool) -> Iterator[StubConversion]:
     """Write each entry of DSDL's in the folder `source` to `target` in the toolkit's form.
 
     Session keys in them are left out. Entries of the toolkit and those that run in Splunk are not copied.
@@ -48,19 +48,19 @@ def convert(source: Path, target: Path, *, force: bool) -> Iterator[Conversion]:
         yield _convert(found, made, name)
 
 
-def _convert(found: Stubs, made: Stubs, name: str) -> Conversion:
+def _convert(found: Stubs, made: Stubs, name: str) -> StubConversion:
     try:
         stub = found.read(checked("model", name))
     except (SearchInvalid, NameInvalid) as error:
-        return Conversion(name, UNREADABLE, error.sentence)
+        return StubConversion(name, UNREADABLE, error.sentence)
     if stub.algorithm == TOOLKIT:
-        return Conversion(name, IS_TOOLKITS)
+        return StubConversion(name, IS_TOOLKITS)
     if stub.algorithm != DSDL:
-        return Conversion(name, IN_SPLUNK, f"it is of type {stub.algorithm}")
+        return StubConversion(name, IN_SPLUNK, f"it is of type {stub.algorithm}")
     if stub.notice:
-        return Conversion(name, UNREADABLE, stub.notice)
+        return StubConversion(name, UNREADABLE, stub.notice)
     made.write(as_toolkits(stub))
-    return Conversion(name, CONVERTED, NO_TARGET if stub.target is None else "")
+    return StubConversion(name, CONVERTED, NO_TARGET if stub.target is None else "")
 
 
 def as_toolkits(stub: Stub) -> Stub:

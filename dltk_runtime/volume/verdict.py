@@ -19,7 +19,7 @@ _NO_FILE_TEXTS = ("no such file", "file not found", "no file or directory found"
 _OWN_MODULES = ("app", "__main__")  # code of the volume, not of a library
 
 
-class Verdict(StrEnum):
+class ModelVerdict(StrEnum):
     """What becomes of a model; the texts are those of the table."""
 
     LOADS = "loads"
@@ -52,7 +52,7 @@ class Loading:
 class Judged:
     """A verdict with its reason; the reason of one that loads is a remark or ""."""
 
-    verdict: Verdict
+    verdict: ModelVerdict
     why: str = ""
 
 
@@ -61,15 +61,15 @@ def judge(loading: Loading, formats: Sequence[Format]) -> Judged:
     written = written_by(formats, loading.printed)
     error = loading.error
     if error is None:
-        return Judged(Verdict.LOADS, _differing(written))
+        return Judged(ModelVerdict.LOADS, _differing(written))
     missing = _missing_module(error)
     if missing.partition(".")[0] in _OWN_MODULES:
-        return Judged(Verdict.NO_FILE, f"the volume has no module {missing}: {_place(error)}")
+        return Judged(ModelVerdict.NO_FILE, f"the volume has no module {missing}: {_place(error)}")
     private = missing.startswith("_") and bool(_other_releases(written))  # part of a library, under its own name
     if missing and not private and not libraries.is_installed(missing):
-        return Judged(Verdict.LIBRARY, _of_missing(missing))
+        return Judged(ModelVerdict.LIBRARY, _of_missing(missing))
     if loading.no_file:
-        return Judged(Verdict.NO_FILE, _sentence(error))
+        return Judged(ModelVerdict.NO_FILE, _sentence(error))
     return _of_failure(error, written, missing or _blamed_module(error))
 
 
@@ -91,9 +91,9 @@ def _of_failure(error: ErrorReport, written: Mapping[str, str], module: str) -> 
         compat = libraries.compat().get(library, "")
         by = f"written by {library} {old}; {here} is here" if old else f"{library} {here} lacks what the file names"
         if _helps(compat, here, old):
-            return Judged(Verdict.COMPAT, f"{by}, {compat} in compat: {_sentence(error)}")
-        return Judged(Verdict.REFIT, f"{by}: {_sentence(error)}")
-    return Judged(Verdict.REFIT, _sentence(error))
+            return Judged(ModelVerdict.COMPAT, f"{by}, {compat} in compat: {_sentence(error)}")
+        return Judged(ModelVerdict.REFIT, f"{by}: {_sentence(error)}")
+    return Judged(ModelVerdict.REFIT, _sentence(error))
 
 
 def _helps(compat: str, here: str, old: str) -> bool:

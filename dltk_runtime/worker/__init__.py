@@ -19,7 +19,8 @@
 
 | files | role |
 |---|---|
-| `messages`, `options`, `channel`, `memory_file`, `board` | what both halves share: the messages and their transport |
+| `messages`, `gang_messages`, `options` | what the halves tell each other |
+| `channel`, `memory_file`, `board` | how that goes from one to the other |
 | `child` | the main loop, and the wait for a request |
 | `surroundings` | its directory, its output, its end with the front process, its crashes |
 | `handler`, `phase`, `failure` | run a request phase by phase; failures become text with coordinates |

@@ -87,7 +87,7 @@ def _of_texts(column: pd.Series[Any]) -> Baseline:
     )
 
 
-class Tally:
+class BinTally:
     """Counts the rows of applies in the bins of the fit's baselines, until `take`."""
 
     def __init__(self, features: Sequence[Feature]) -> None:

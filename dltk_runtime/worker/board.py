@@ -82,5 +82,5 @@ class Board:
         size = int.from_bytes(self._page[:_SIZE_BYTES], "little")
         try:
             return msgspec.msgpack.decode(self._page[_SIZE_BYTES : _SIZE_BYTES + size], type=Entered) if size else None
-        except msgspec.DecodeError:  # notebook code wrote into it
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # notebook code wrote into it
             return None

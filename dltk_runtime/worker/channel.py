@@ -152,7 +152,7 @@ def receive(sock: socket.socket, kind: msgspec.msgpack.Decoder[Wanted]) -> Recei
         own = tuple(files) if flags & _OWN_FILES else ()
         del files[: len(own)]
         return Received(message, Payload(rows, escaped=bool(flags & _ROWS_ESCAPED)), own, bool(flags & _FOLLOWS))
-    except (struct.error, IndexError, msgspec.DecodeError) as error:
+    except (struct.error, IndexError, ValueError, RecursionError) as error:  # what notebook code can send
         raise ChannelClosed from error
     finally:
         for descriptor in files:  # those that the message does not own

@@ -45,9 +45,9 @@ from dltk_runtime.worker.messages import (
     Score,
     Stage,
 )
-from dltk_runtime.worker.options import Options
-from dltk_runtime.worker.read_ahead import Incoming, Reader
-from dltk_runtime.worker.report import Report
+from dltk_runtime.worker.options import WorkerOptions
+from dltk_runtime.worker.read_ahead import AheadReader, Incoming
+from dltk_runtime.worker.report import NotebookReports
 from dltk_runtime.worker.surroundings import Surroundings, die_with, report_crashes_to
 
 FIT_NICENESS = 10
@@ -59,7 +59,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def main(options_json: str) -> NoReturn:
     """Serve requests until the front process closes the channel."""
-    options = msgspec.json.decode(options_json, type=Options)
+    options = msgspec.json.decode(options_json, type=WorkerOptions)
     die_with(options.parent)
     report_crashes_to(options.dump)
     landlock.hide(filter(None, os.environ.get(landlock.VARIABLE, "").split(os.pathsep)))
@@ -77,7 +77,7 @@ def main(options_json: str) -> NoReturn:
         os._exit(1)
 
 
-def _channel(options: Options) -> tuple[socket.socket, socket.socket]:
+def _channel(options: WorkerOptions) -> tuple[socket.socket, socket.socket]:
     """Open the sockets for answers and requests; child processes of the notebook do not get them."""
     ours = (options.channel, options.requests, options.output, options.dump, options.board)
     for descriptor in (*ours, *access.inherited(os.environ)):
@@ -91,7 +91,7 @@ def _channel(options: Options) -> tuple[socket.socket, socket.socket]:
 class _Trace:
     """Where a request leaves what is read after a crash: its phases, and the stack."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: WorkerOptions) -> None:
         self.board = Board(options.board)
         self._dump = options.dump
 
@@ -136,10 +136,10 @@ def _serve(
         else:
             way.send(message)
 
-    report = Report(way.send)
+    report = NotebookReports(way.send)
     progress.send_to(report)
     _import(imports)
-    reader, wait = Reader(), _Wait(requests)
+    reader, wait = AheadReader(), _Wait(requests)
     handler = Handler(settings.worker_paths(), send, reader, way.scrub, surroundings.restore)
     way.send(Ready())
     while True:

@@ -37,7 +37,7 @@ def as_float32(frame: pd.DataFrame, features: Sequence[str]) -> pd.DataFrame:
     return frame[list(features)].assign(**rounded)
 
 
-class Candidate:
+class OnnxCandidate:
     """An ONNX model that is no file yet."""
 
     def __init__(self, request: Convert, model: Any, own: Callable[..., Any] | None) -> None:

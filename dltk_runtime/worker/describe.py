@@ -21,13 +21,13 @@ MAX_WARNING_CHARACTERS = 500
 MAX_DEPTH = 20  # levels of nested containers that are followed
 
 
-class Call(Protocol):
+class NotebookCall(Protocol):
     """Calls a function of a notebook, and returns what it returns."""
 
     def __call__(self, phase: str, function: Callable[..., Any], /, *arguments: Any) -> Any: ...
 
 
-def described(model: Any, summary: Callable[..., Any] | None, call: Call) -> tuple[bytes, str]:
+def described(model: Any, summary: Callable[..., Any] | None, call: NotebookCall) -> tuple[bytes, str]:
     """Return the `description` of a model, and a notice if ``summary(model)`` raised."""
     notice, result = "", None
     if summary is not None:

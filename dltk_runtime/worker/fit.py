@@ -32,7 +32,7 @@ from dltk_runtime.worker.holdout import held_out, scores
 from dltk_runtime.worker.measuring import pictures_thrown_away
 from dltk_runtime.worker.messages import Fitted
 from dltk_runtime.worker.model import own_copy, write_pickle
-from dltk_runtime.worker.seen import Seen
+from dltk_runtime.worker.seen import SeenRows
 from dltk_runtime.worker.space import saving_to
 
 Function = Callable[..., Any]
@@ -40,7 +40,7 @@ Meta = dict[str, Any]
 NOT_DESCRIBED = "The process ended in the fit's own apply, before it could describe the model."
 
 
-class Target(NamedTuple):
+class SaveTarget(NamedTuple):
     """Where a model is saved."""
 
     load_name: str  # the `name` for the notebook's `save`
@@ -58,14 +58,14 @@ class ModelFit:
     `describe`; `done` and `saved` say whether `fit` and `save` have returned.
     """
 
-    def __init__(self, frame: pd.DataFrame, meta: Meta, call: describe.Call, holdout: float = 0.0) -> None:
+    def __init__(self, frame: pd.DataFrame, meta: Meta, call: describe.NotebookCall, holdout: float = 0.0) -> None:
         self._call = call
         self.meta = meta
         self._asked = _copied(meta)  # before the notebook changes it
         self._rows = frame.copy()  # `fit` may write into the arrays of its own frame
         self._held_out = held_out(frame, feature_names(meta, frame), holdout) if holdout else None
         self._frame = frame if self._held_out is None else frame[~self._held_out].reset_index(drop=True)
-        self._seen = Seen.of(self._frame, feature_names(meta, frame)) if _target(meta, frame) else None
+        self._seen = SeenRows.of(self._frame, feature_names(meta, frame)) if _target(meta, frame) else None
         self.model: Any = None
         self.done = False
         self.saved = False
@@ -105,7 +105,7 @@ class ModelFit:
         )
         return info
 
-    def save(self, save: Function | None, model: Any, target: Target) -> Any:
+    def save(self, save: Function | None, model: Any, target: SaveTarget) -> Any:
         """Store `model` with the notebook's `save`, or pickle it if that stores nothing.
 
         Returns what `save` returns. If nothing was stored and the model cannot be pickled, `call`
@@ -208,7 +208,7 @@ def _copied(meta: Meta) -> Meta:
         return meta
 
 
-def _is_stored(target: Target) -> bool:
+def _is_stored(target: SaveTarget) -> bool:
     """Return whether there is any file of the model but those of an earlier `save` of the runtime's own."""
     own = {Path(target.kept_model), Path(target.seen)}
     files = (entry for entry in Path(target.folder).rglob("*") if entry.is_file())

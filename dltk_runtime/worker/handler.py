@@ -22,12 +22,13 @@ from dltk_runtime.tables import comparing, table
 from dltk_runtime.tables.plain import Scrub
 from dltk_runtime.worker import describe, features, row_wise
 from dltk_runtime.worker.applying import ModelApply, as_frame, encoded
-from dltk_runtime.worker.baselines import Tally
+from dltk_runtime.worker.baselines import BinTally
 from dltk_runtime.worker.code import LoadedCode
-from dltk_runtime.worker.converting import Candidate, as_float32
+from dltk_runtime.worker.converting import OnnxCandidate, as_float32
 from dltk_runtime.worker.door import Visit
 from dltk_runtime.worker.failure import PhaseFailed
-from dltk_runtime.worker.fit import Meta, ModelFit, Target
+from dltk_runtime.worker.fit import Meta, ModelFit, SaveTarget
+from dltk_runtime.worker.gang_messages import Gang, Kept, Listens, Trained
 from dltk_runtime.worker.holdout import scores
 from dltk_runtime.worker.loaded_model import LoadedModel
 from dltk_runtime.worker.measuring import pictures_thrown_away, unseen
@@ -48,9 +49,6 @@ from dltk_runtime.worker.messages import (
     Failed,
     Fit,
     Fitted,
-    Gang,
-    Kept,
-    Listens,
     Load,
     Loaded,
     Saved,
@@ -58,11 +56,10 @@ from dltk_runtime.worker.messages import (
     Scored,
     Stage,
     Staged,
-    Trained,
 )
 from dltk_runtime.worker.model import own_copy
 from dltk_runtime.worker.phase import Phases
-from dltk_runtime.worker.read_ahead import Reader
+from dltk_runtime.worker.read_ahead import AheadReader
 
 Blob = bytes | memoryview
 
@@ -77,7 +74,7 @@ class Handler:
         self,
         paths: Paths,
         send: Callable[[Entered | Code | Saved | Listens | Kept], None],
-        reader: Reader,
+        reader: AheadReader,
         scrub: Scrub | None = None,
         settle: Callable[[], None] = lambda: None,
     ) -> None:
@@ -95,7 +92,7 @@ class Handler:
         self._loaded = LoadedModel(self._code, self._phases, settle)
         self._shown: Any = None  # the model after the last apply
         self._uncounted: list[pd.DataFrame] = []  # the rows of the last apply
-        self._tally = Tally(())
+        self._tally = BinTally(())
 
     # ------------------------------------------------------------ requests
 
@@ -119,7 +116,7 @@ class Handler:
         if request.gang is not None and request.gang.rank:
             return Trained(), b""
         places = (request.folder, request.kept_model, request.seen, request.pictures)
-        fit.save(algorithm.save, model, Target(request.load_name, *places))
+        fit.save(algorithm.save, model, SaveTarget(request.load_name, *places))
         self._send(Saved(msgspec.structs.replace(fit.fitted, code=self._code.packed())))
         apply_error: ErrorReport | None = None
         results: Blob = b""
@@ -141,7 +138,7 @@ class Handler:
 
     def load(self, request: Load) -> Loaded:
         """Load the model with the notebook's code, or with the version's if that fails."""
-        self._tally = Tally(request.features)
+        self._tally = BinTally(request.features)
         return self._loaded.load(request)
 
     def apply(self, request: Apply, sent: Payload) -> tuple[Applied, Blob]:
@@ -188,7 +185,7 @@ class Handler:
         algorithm = self._loaded.algorithm
         with self._phases.entered("decode"):
             rows = as_float32(table.read(_csv(sent)), request.features)
-        candidate = Candidate(request, own_copy(self._loaded.model), algorithm.to_onnx)
+        candidate = OnnxCandidate(request, own_copy(self._loaded.model), algorithm.to_onnx)
         with self._phases.entered("to_onnx"):
             candidate.convert()
         with pictures_thrown_away():

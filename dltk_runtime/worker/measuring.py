@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dltk_runtime.worker.seen import Seen
+from dltk_runtime.worker.seen import SeenRows
 
 
 @contextlib.contextmanager
@@ -34,5 +34,5 @@ def unseen(frame: pd.DataFrame, seen: Sequence[str]) -> pd.DataFrame:
     """
     known = np.zeros(len(frame), dtype=bool)
     for path in seen:
-        known |= Seen.read(Path(path)).has(frame)
+        known |= SeenRows.read(Path(path)).has(frame)
     return frame[~known].reset_index(drop=True)

@@ -1,6 +1,7 @@
 """Every message between the front process and a worker, in two sections by direction.
 
 A message may have rows, a `payload.Payload`; large ones are not copied into it (`channel.py`).
+Those of a fit by several workers alone are in `gang_messages.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dltk_runtime.payload import Door
 from dltk_runtime.tables.feature import Feature
 from dltk_runtime.tables.figures import TableFigures
 from dltk_runtime.tables.result_column import ResultColumn
+from dltk_runtime.worker.gang_messages import Gang, Kept, Listens, Trained
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -40,15 +42,6 @@ class ErrorReport(Message, frozen=True):
 # ---------------------------------------------------------------- front process → worker
 
 CANCELLED = 2**32  # eventfd value that ends a read-ahead; larger than any count of chunks
-
-
-class Gang(Message, frozen=True):
-    """The place of a worker among those that fit one model together, as `dltk_runtime.gang` says."""
-
-    rank: int
-    ranks: int
-    address: str  # of its machine, by which the others reach it
-    folder: str  # for the files between the ranks
 
 
 class Fit(Message, frozen=True):
@@ -183,22 +176,6 @@ class Progress(Message, frozen=True):
     metrics: dict[str, float]  # of this step
 
 
-class Listens(Message, frozen=True):
-    """Rank 0 of a gang listens at a port of its machine for the others."""
-
-    port: int
-
-
-class Kept(Message, frozen=True):
-    """Rank 0 of a gang has kept the state of the training after a step."""
-
-    step: int
-
-
-class Trained(Message, frozen=True):
-    """A rank other than 0 has fitted: rank 0 has the model."""
-
-
 class Code(Message, frozen=True):
     """The code that runs from now on; the report of a death quotes its lines."""
 
@@ -304,24 +281,8 @@ class Described(Message, frozen=True):
 
 Answered = Fit | Load | Apply | ApplyTogether | Score | Stage | Compare | Convert | Describe
 ToWorker = Answered | ReadAhead
-FromWorker = (
-    Ready
-    | Entered
-    | Progress
-    | Listens
-    | Kept
-    | Code
-    | Loaded
-    | Saved
-    | Trained
-    | Fitted
-    | Applied
-    | AppliedTogether
-    | Counts
-    | Scored
-    | Staged
-    | Compared
-    | Converted
-    | Described
-    | Failed
+Unasked = Ready | Entered | Progress | Listens | Kept | Code | Saved | Counts
+Reply = (
+    Loaded | Trained | Fitted | Applied | AppliedTogether | Scored | Staged | Compared | Converted | Described | Failed
 )
+FromWorker = Unasked | Reply

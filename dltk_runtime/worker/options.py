@@ -9,7 +9,7 @@ import msgspec
 DUMP_SIGNAL = signal.SIGRTMIN + 1  # makes a worker dump its stack, before it is ended
 
 
-class Options(msgspec.Struct, frozen=True):
+class WorkerOptions(msgspec.Struct, frozen=True):
     """The argument on a worker's command line, as JSON."""
 
     parent: int  # process id of the front process

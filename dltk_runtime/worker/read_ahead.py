@@ -95,7 +95,7 @@ class Incoming:
         return self._arrived[begin:end]
 
 
-class Reader:
+class AheadReader:
     """Reads ahead the rows of one request at a time; a new `ReadAhead` replaces the one before."""
 
     def __init__(self) -> None:

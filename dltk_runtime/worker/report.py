@@ -12,7 +12,7 @@ from dltk_runtime.worker.curves import Curves
 from dltk_runtime.worker.messages import Progress
 
 
-class Report:
+class NotebookReports:
     """Sends what the notebook reports, but not from a forked child, and draws it."""
 
     def __init__(self, send: Callable[[Progress], None]) -> None:

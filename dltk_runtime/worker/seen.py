@@ -24,6 +24,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from dltk_runtime.files.records import decoded
 from dltk_runtime.units import MIB
 
 BITS_PER_ROW = 10
@@ -56,7 +57,7 @@ class ColumnsMissing(ValueError):
         super().__init__(f"the rows lack {', '.join(map(repr, names))}")
 
 
-class Seen:
+class SeenRows:
     """The rows that a version has seen."""
 
     def __init__(self, header: Header, bits: Mask) -> None:
@@ -64,7 +65,7 @@ class Seen:
         self._bits = bits
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, features: Sequence[str]) -> Seen:
+    def of(cls, frame: pd.DataFrame, features: Sequence[str]) -> SeenRows:
         """Return the filter of the rows of `frame`, known by their `features`."""
         hashes = row_hashes(frame, features)
         size = min(max(MIN_BITS, len(hashes) * BITS_PER_ROW), MAX_BITS)
@@ -96,14 +97,14 @@ class Seen:
         path.write_bytes(msgspec.json.encode(self.header) + b"\n" + np.packbits(self._bits).tobytes())
 
     @classmethod
-    def read(cls, path: Path) -> Seen:
+    def read(cls, path: Path) -> SeenRows:
         """Read the file.
 
         Raises:
             OSError, ValueError: it cannot be read, or is not such a file.
         """
         line, _, packed = path.read_bytes().partition(b"\n")
-        header = msgspec.json.decode(line, type=Header)
+        header = decoded(line, Header)
         if len(packed) * 8 != header.bits:
             raise ValueError(f"{path} is damaged: it has {len(packed):,} bytes of bits, not {header.bits // 8:,}.")
         return cls(header, np.unpackbits(np.frombuffer(packed, dtype=np.uint8)).astype(bool))

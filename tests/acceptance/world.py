@@ -22,7 +22,7 @@ from dltk_runtime.emulator.arguments import Word, parse_arguments
 from dltk_runtime.emulator.errors import SearchError, SearchInvalid
 from dltk_runtime.emulator.mltk.commands import Mltk
 from dltk_runtime.emulator.mltk.grammar import ApplyCommand, FitCommand
-from dltk_runtime.emulator.mltk.kept import Kept
+from dltk_runtime.emulator.mltk.kept import KeptModel
 from dltk_runtime.emulator.mltk.request import LIMITS
 from dltk_runtime.emulator.mltk.results import Result, has_errors
 from dltk_runtime.emulator.mltk.stub import Stub
@@ -33,7 +33,7 @@ from dltk_runtime.emulator.spl.files import LookupFolders
 from dltk_runtime.emulator.spl.pipeline import run
 from dltk_runtime.emulator.spl.rows import frame_of, rows_of
 from dltk_runtime.emulator.spl.values import multi
-from dltk_runtime.emulator.standin import Event, Row, Storage, Window
+from dltk_runtime.emulator.standin import IndexedEvent, Row, Storage, Window
 from dltk_runtime.flows.app import App
 from dltk_runtime.settings import ClientSettings
 from dltk_runtime.splunk.events import SOURCETYPE
@@ -70,7 +70,7 @@ class ToolkitSide(Mltk):
             return Result(result.frame.rename(columns={"predicted_half": "half"}), result.messages)
         return result
 
-    def apply(self, frame: pd.DataFrame, apply: ApplyCommand, stub: Stub | Kept) -> Result:
+    def apply(self, frame: pd.DataFrame, apply: ApplyCommand, stub: Stub | KeptModel) -> Result:
         if "shipped_entry" in self.lies and apply.model == f"{MODEL}shipped":
             raise SearchError("may not be compatible with this version of MLTK")
         result = Mltk.apply(self, frame, apply, stub)
@@ -96,7 +96,7 @@ class ToolkitSide(Mltk):
         result = Mltk.listmodels(self)
         return Result(result.frame.assign(type="Model"), ()) if "listed" in self.lies else result
 
-    def summary(self, stub: Stub | Kept) -> Result:
+    def summary(self, stub: Stub | KeptModel) -> Result:
         result = Mltk.summary(self, stub)
         return Result(result.frame.drop(columns="api_url_external")) if "summary_columns" in self.lies else result
 
@@ -318,8 +318,10 @@ class World:
         counted = {"web", SOURCETYPE, *(["stash"] if "licence_of_stash" in self.lies else [])} - free
         for kind in sorted(counted):
             fields = {"type": "Usage", "st": kind, "idx": "dltk", "b": "900"}
-            self.storage.indexes["_internal"].add(Event(now - 60, now, fields, source="/var/log/license_usage.log"))
-        self.storage.indexes["dltk"].add(Event(now - 90, now, {"kind": "job"}, sourcetype=SOURCETYPE))
+            self.storage.indexes["_internal"].add(
+                IndexedEvent(now - 60, now, fields, source="/var/log/license_usage.log")
+            )
+        self.storage.indexes["dltk"].add(IndexedEvent(now - 90, now, {"kind": "job"}, sourcetype=SOURCETYPE))
 
     def _audit(self) -> None:
         self.storage.indexes.create("_audit", "event")
@@ -328,7 +330,7 @@ class World:
         fields |= {"search": "search index=web", "provenance": "UI:Dashboard:overview"}
         fields |= {"search_id": f"'{time.time() - 61:.0f}.12'"}
         there = {name: value for name, value in fields.items() if name not in missing}
-        self.storage.indexes["_audit"].add(Event(time.time() - 60, time.time(), there))
+        self.storage.indexes["_audit"].add(IndexedEvent(time.time() - 60, time.time(), there))
 
     def _other_sourcetype(self) -> None:
         index = self.storage.indexes["summary"]

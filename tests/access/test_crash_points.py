@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.access import file as tokens
-from dltk_runtime.access.file import Entry, Value
+from dltk_runtime.access.file import TokenEntry, Value
 from dltk_runtime.access.holder import Right
-from dltk_runtime.shadow.record import Comparison, Records
+from dltk_runtime.shadow.record import ComparedRequest, Records
 from tests.support import ends
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
 
-def new(name: str) -> Entry:
-    return Entry(name=name, values=[Value(tokens.hash_of(name))], rights=[Right.READ])
+def new(name: str) -> TokenEntry:
+    return TokenEntry(name=name, values=[Value(tokens.hash_of(name))], rights=[Right.READ])
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
@@ -45,8 +45,8 @@ def test_an_end_at_any_change_leaves_the_tokens_before_or_after(name: str, tmp_p
     assert seen == {True, False}
 
 
-def compared(number: int) -> Comparison:
-    return Comparison(datetime.fromtimestamp(number, UTC), "/apply", "umap", "m", "success", "success")
+def compared(number: int) -> ComparedRequest:
+    return ComparedRequest(datetime.fromtimestamp(number, UTC), "/apply", "umap", "m", "success", "success")
 
 
 def test_an_end_at_any_change_loses_no_comparison_but_the_one_that_was_being_written(tmp_path: Path) -> None:

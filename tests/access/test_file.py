@@ -20,7 +20,7 @@ from dltk_runtime.access.errors import (
     TokensDamaged,
     TokenUnknown,
 )
-from dltk_runtime.access.file import Entry, hash_of
+from dltk_runtime.access.file import TokenEntry, hash_of
 from dltk_runtime.access.holder import ALL_RIGHTS, Holder, Right
 from dltk_runtime.access.named import NamedTokens
 from dltk_runtime.names import ModelName
@@ -35,8 +35,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "folder" / "tokens.json"
 
 
-def entry(name: str = "dashboards", *rights: Right) -> Entry:
-    return Entry(name=name, values=[], rights=list(rights or [Right.APPLY]))
+def entry(name: str = "dashboards", *rights: Right) -> TokenEntry:
+    return TokenEntry(name=name, values=[], rights=list(rights or [Right.APPLY]))
 
 
 def document(**changes: Any) -> bytes:
@@ -64,7 +64,7 @@ def test_rights_of_the_file_that_somebody_chose_stay(path: Path) -> None:
 def test_a_bound_that_json_cannot_hold_makes_no_token(bound: dict[str, Any], path: Path) -> None:
     """It was written as null, and the token had no bound at all."""
     with pytest.raises(TokenInvalid, match="below 0, or no number"):
-        file.add(path, Entry(name="a", values=[], rights=[Right.FIT], **bound))
+        file.add(path, TokenEntry(name="a", values=[], rights=[Right.FIT], **bound))
     assert not path.exists()
 
 

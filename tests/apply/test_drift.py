@@ -24,7 +24,7 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.store.store import Facts, ModelStore
 from dltk_runtime.tables.baseline import Baseline
 from dltk_runtime.tables.feature import Feature
-from dltk_runtime.worker.baselines import MAX_APPLY_ROWS, Tally, features_of
+from dltk_runtime.worker.baselines import MAX_APPLY_ROWS, BinTally, features_of
 from dltk_runtime.worker.messages import Counts
 from tests.conftest import MakeNotebook
 from tests.splunkd import Splunkd
@@ -39,7 +39,7 @@ def baseline_of(values: list[Any]) -> Baseline:
     return kind.baseline
 
 
-def counted(tally: Tally, *applied: pd.DataFrame) -> tuple[int, dict[str, list[int]]]:
+def counted(tally: BinTally, *applied: pd.DataFrame) -> tuple[int, dict[str, list[int]]]:
     """What a tally tells of some applies."""
     for frame in applied:
         tally.add(frame)
@@ -50,7 +50,7 @@ def tallied(fitted: list[Any], applied: list[Any]) -> tuple[Baseline, list[int]]
     """The baseline of `fitted`, and how `applied` are spread over it."""
     kinds = features_of(pd.DataFrame({"x": pd.Series(fitted)}))
     assert kinds[0].baseline is not None
-    return kinds[0].baseline, counted(Tally(kinds), pd.DataFrame({"x": pd.Series(applied)}))[1]["x"]
+    return kinds[0].baseline, counted(BinTally(kinds), pd.DataFrame({"x": pd.Series(applied)}))[1]["x"]
 
 
 # ------------------------------------------------------------ counting
@@ -117,18 +117,18 @@ def test_every_row_is_in_one_bin_and_the_distance_is_that_of_pandas_bins(fitted:
 
 def test_a_large_apply_is_sampled_and_several_features_are_counted_at_once() -> None:
     frame = pd.DataFrame({"a": range(100_000), "b": ["x", "y"] * 50_000, "c": [0.5] * 100_000})
-    rows, found = counted(Tally(features_of(frame)), frame)
+    rows, found = counted(BinTally(features_of(frame)), frame)
     assert MAX_APPLY_ROWS / 2 <= rows <= MAX_APPLY_ROWS
     assert {name: sum(counts) for name, counts in found.items()} == dict.fromkeys("abc", rows)
 
 
 def test_features_that_are_missing_or_became_text_are_left_out() -> None:
-    tally = Tally(features_of(pd.DataFrame({"a": [1, 2], "b": [1, 2], "c": ["x", "x"]})))
+    tally = BinTally(features_of(pd.DataFrame({"a": [1, 2], "b": [1, 2], "c": ["x", "x"]})))
     assert list(counted(tally, pd.DataFrame({"b": ["many"], "c": ["x"]}))[1]) == ["c"]
 
 
 def test_applies_of_any_form_are_counted_together() -> None:
-    tally = Tally(features_of(pd.DataFrame({"a": [1, 2, 3], "b": [1.5, 2.5, None]})))
+    tally = BinTally(features_of(pd.DataFrame({"a": [1, 2, 3], "b": [1.5, 2.5, None]})))
     numbers = pd.DataFrame({"b": [1.5, None], "a": [3, 9]})
     whole = counted(tally, numbers, numbers[["a"]], pd.concat([numbers] * 5000), numbers.assign(more="x"))
     apart = [

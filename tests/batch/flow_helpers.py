@@ -15,7 +15,7 @@ from dltk_runtime.emulator.mltk.commands import Mltk
 from dltk_runtime.emulator.mltk.stubs import Stubs
 from dltk_runtime.emulator.spl.context import Context
 from dltk_runtime.emulator.spl.files import LookupFolders
-from dltk_runtime.emulator.standin import Event, Storage
+from dltk_runtime.emulator.standin import IndexedEvent, Storage
 from dltk_runtime.settings import ClientSettings, Settings
 from tests.splunkd import HecToken, Splunkd
 from tests.splunkd.spl import pipeline
@@ -38,7 +38,7 @@ class Source(Splunkd):
         indexed = self.clock + 60
         for number in numbers:
             fields = {"id": f"{number:03}", "x": str(number)}
-            self.storage.indexes["main"].add(Event(indexed - 5 - late, indexed, fields))
+            self.storage.indexes["main"].add(IndexedEvent(indexed - 5 - late, indexed, fields))
         self.clock += 300
 
     def as_read(self) -> list[dict[str, Any]]:

@@ -172,6 +172,20 @@ def test_an_object_that_is_damaged_is_not_applied_and_the_version_before_it_is(
     assert "WARNING: version 1 was used, and something is damaged: mean/default version 2" in outcome.message
 
 
+def test_a_model_of_as_many_other_bytes_is_not_applied_and_the_version_before_it_is(
+    paths: Paths, make_notebook: MakeNotebook, batch: RunBatch, tmp_path: Path
+) -> None:
+    """The service compares hashes once a load has failed; a run cannot begin again then."""
+    make_notebook("mean", MEAN)
+    name = ModelName("mean", "default")
+    models = [json.dumps({"mean": number, "factor": 1}) for number in (5, 6)]
+    _, second = (promoted(store(paths), name, text) for text in models)
+    Path(second.location().folder, f"{name.legacy}.json").write_text(models[1].replace("6", "7"))
+    outcome = batch(mode="apply", target="y", out=(out := tmp_path / "scored.csv"))
+    assert (outcome.number, out.read_text().split()) == (1, ["mean", "5", "5", "5"])
+    assert "WARNING: version 1 was used, and something is damaged: mean/default version 2" in outcome.message
+
+
 def test_promote_decides_whether_the_new_version_is_current(
     paths: Paths, make_notebook: MakeNotebook, batch: RunBatch
 ) -> None:

@@ -277,7 +277,7 @@ from pathlib import Path
 from dltk_runtime.batch import destination, incremental, watermark
 from dltk_runtime.batch.order import Order
 from dltk_runtime.files import atomic
-from dltk_runtime.http_client import HttpClient, Stream
+from dltk_runtime.http_client import HttpClient, ResponseStream
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk import hec, kvstore
 from dltk_runtime.splunk.connection import Connection
@@ -288,7 +288,7 @@ incremental.run = quick
 hec.MAX_BATCH_EVENTS = kvstore.MAX_BATCH_RECORDS = 1  # so that there is a moment between two batches
 ours = {module.__file__ for module in (incremental, watermark)}
 # Requests, answers, the disk.
-others = (HttpClient.open, Stream.read, atomic.write, atomic.sync_folder)
+others = (HttpClient.open, ResponseStream.read, atomic.write, atomic.sync_folder)
 codes = {each.__code__ for each in others}
 connection = Connection("127.0.0.1", int(port), token, scheme="http", app=APP)
 settings = Settings(home=Path(home), notebooks=Path(notebooks))

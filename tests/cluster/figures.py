@@ -1,4 +1,4 @@
-"""What a cluster costs: ``.venv-cluster/bin/python -m tests.cluster.figures``.
+"""What a cluster costs: ``.venv-cluster/bin/python -m tests.cluster.figures``, or ``make cluster-figures``.
 
 Fits and applies here and on another node of a real Ray cluster on this machine, the processor time of the helper
 process, and the time that a front takes to decide, with made-up machines. Prints Markdown.
@@ -73,7 +73,7 @@ def deciding(machines: int, running: int) -> str:
 def reading(machines: int) -> str:
     """Return how long a report of all machines takes to write and read."""
     fits = tuple(Running("k" * 32, 1, 0, False) for _ in range(PLACES))
-    nodes = Nodes(tuple(Seen(f"n{each}", ("kind=a",), PLACES, 2**36, 0, fits) for each in range(machines)))
+    nodes = Nodes(tuple(Seen(f"n{each}", ("kind=a",), "10.0.0.1", PLACES, 2**36, 0, fits) for each in range(machines)))
     return milliseconds(lambda: FROM_HELPER.decode(msgspec.msgpack.encode(nodes)), FITS)
 
 

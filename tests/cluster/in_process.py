@@ -16,8 +16,9 @@ from dltk_runtime.apply.apply import Applied, Applying
 from dltk_runtime.apply.drift import Drift
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.call import Call, Request
-from dltk_runtime.cluster.apply_messages import Ask, Serve
+from dltk_runtime.cluster.apply_messages import Ask, Drop, Serve
 from dltk_runtime.cluster.apply_places import ApplyPlaces
+from dltk_runtime.cluster.copies import CopyCheck
 from dltk_runtime.cluster.driver_applies import DriverApplies
 from dltk_runtime.cluster.helper import Helper
 from dltk_runtime.cluster.messages import Cancel, Nodes, Seen, Usage
@@ -79,7 +80,8 @@ class World:
         self.store = ModelStore.open(paths, 5)
         self.links = Links()
         self.helper = Helper("auto", lambda: None)
-        self.driver = DriverApplies(self.links, self._take)  # type: ignore[arg-type]
+        self.driver = DriverApplies(self.links, self._take, "home1")  # type: ignore[arg-type]
+        self.copies = CopyCheck(self.store, self.helper)
         self.helper.send = self._send  # type: ignore[method-assign]
         self.drift = Drift()
         self.applying = Applying(
@@ -96,12 +98,19 @@ class World:
 
     def node(self, monkeypatch: pytest.MonkeyPatch, home: Path, name: str, *labels: str, **variables: str) -> None:
         """Add a node; its settings are `variables`."""
-        (home / "notebooks").mkdir(parents=True)
+        (home / "notebooks").mkdir(parents=True, exist_ok=True)
         own = {"DLTK_HOME": str(home), "DLTK_NOTEBOOKS": str(home / "notebooks"), "DLTK_SPARES": "0"}
         with monkeypatch.context() as environ:
             for key, value in (own | {"DLTK_GPUS": "none"} | variables).items():
                 environ.setenv(key, value)
             self.links.actors[name], self.links.labels[name] = NodeActor(), labels
+
+    async def end(self, name: str) -> None:
+        """End what a node runs; `node` starts it again."""
+        actor = self.links.actors.pop(name)
+        if actor._watch is not None:
+            actor._watch.cancel()
+        await (await actor._started()).close()
 
     async def look(self) -> None:
         """Look at the nodes once, as the helper does each second."""
@@ -110,12 +119,12 @@ class World:
         seen = []
         for name, actor in self.links.actors.items():
             if name in self.links.lost:
-                seen.append(Seen(name, (), refused="it did not answer"))
+                seen.append(Seen(name, (), refused="it did not answer", silent=True))
                 continue
             usage = msgspec.msgpack.decode(await actor.usage(), type=Usage)
             facts = (await actor._started()).apply_places[0]
             known = {"apply_places": facts, "applies": usage.applies, "versions": usage.versions}
-            seen.append(Seen(name, self.links.labels[name], 1, 2**40, **known))
+            seen.append(Seen(name, self.links.labels[name], "", 1, 2**40, **known))
             await self.driver.look(self.links.named(name))  # type: ignore[arg-type]
         self.helper._say(Nodes(tuple(seen)))
 
@@ -148,12 +157,13 @@ class World:
             yield
         finally:
             await self.pool.close()
-            for each in self.links.actors.values():
-                if each._watch is not None:
-                    each._watch.cancel()
-                await (await each._started()).close()
+            for name in list(self.links.actors):
+                await self.end(name)
 
-    async def _send(self, message: Serve | Ask | Cancel, rows: Payload = NO_ROWS) -> None:
+    async def _send(self, message: Serve | Ask | Cancel | Drop, rows: Payload = NO_ROWS) -> None:
+        if isinstance(message, Drop):
+            await self.driver.drop(message)
+            return
         if isinstance(message, Cancel):
             if message.key in self._calls:
                 self._calls[message.key].cancel()

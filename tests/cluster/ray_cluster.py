@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import os
 import secrets
 import socket
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,8 +17,11 @@ import psutil
 
 SETTINGS = {
     "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_memory_monitor_refresh_ms": "0",
-    "RAY_raylet_start_wait_time_s": "90",
+    "RAY_gcs_server_port_wait_time_s": "120",
+    "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300",
+    "RAY_worker_register_timeout_seconds": "300",
     "RAY_agent_register_timeout_ms": "300000",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "20",  # after which nodes and drivers end without their head
@@ -23,6 +29,7 @@ SETTINGS = {
 OBJECT_BYTES = 80 * 1024**2
 AGENT_PORTS = ("metrics_agent_port", "runtime_env_agent_port", "metrics_export_port", "dashboard_agent_listen_port")
 TRIES = 3  # to start a node
+START_SECONDS = 120  # of a node, beside other work
 
 
 def free_ports(count: int) -> list[int]:
@@ -30,6 +37,44 @@ def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as held:
         servers = [held.enter_context(socket.create_server(("", 0))) for _ in range(count)]
         return [each.getsockname()[1] for each in servers]
+
+
+@functools.cache
+def _patient_cluster() -> type[Any]:
+    """Return Ray's class of clusters, which waits as long as starts take beside other work.
+
+    Two limits of Ray 2.60 have no variable. Its raylet ends when its agent, which imports much, has not written
+    after 15 seconds at which port it listens: of three such ports only two can be given, and the third is written
+    here before. And whoever starts a node gives it up after 30 seconds, at two places.
+    """
+    from ray._private import services
+    from ray.cluster_utils import Cluster
+
+    ask, start = services.get_node, services.start_raylet
+    signature = inspect.signature(start)
+
+    def get_node(gcs_address: str, node_id: str) -> Any:
+        ends = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                return ask(gcs_address, node_id)
+            except RuntimeError:  # it has not come yet
+                if time.monotonic() > ends:
+                    raise
+            time.sleep(0.2)
+
+    def start_raylet(*given: Any, **named: Any) -> Any:
+        known = signature.bind(*given, **named).arguments
+        port = Path(known["session_dir"], f"dashboard_agent_listen_port_{known['node_id']}")
+        port.write_text(str(known["dashboard_agent_listen_port"]))
+        return start(*given, **named)
+
+    class Patient(Cluster):
+        def _wait_for_node(self, node: Any, timeout: float = START_SECONDS) -> None:
+            super()._wait_for_node(node, timeout)
+
+    services.get_node, services.start_raylet = get_node, start_raylet
+    return Patient
 
 
 class RayCluster:
@@ -44,10 +89,8 @@ class RayCluster:
             os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
         os.environ.pop("RAY_AUTH_TOKEN", None)
         os.environ.update(SETTINGS)
-        from ray.cluster_utils import Cluster
-
         (self._port,) = free_ports(1)
-        self._cluster = Cluster(shutdown_at_exit=False)
+        self._cluster = _patient_cluster()(shutdown_at_exit=False)
         self.start_head()
         self.nodes: dict[str, Any] = {}
 
@@ -65,7 +108,7 @@ class RayCluster:
         return self._add_once(**arguments)
 
     def _add_once(self, **arguments: Any) -> Any:
-        # A node waits 15 seconds for ports that its agents choose: so they are chosen here.
+        # A raylet waits 15 seconds for ports that its agents choose: so they are chosen here.
         ports = dict(zip(AGENT_PORTS, free_ports(len(AGENT_PORTS)), strict=True))
         return self._cluster.add_node(num_cpus=0, object_store_memory=OBJECT_BYTES, **ports, **arguments)
 

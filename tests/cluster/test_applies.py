@@ -9,11 +9,18 @@ import pytest
 
 from dltk_runtime import logs
 from dltk_runtime.call import Call
+from dltk_runtime.cluster import apply_places, driver_applies
+from dltk_runtime.cluster.apply_messages import Copy
 from dltk_runtime.cluster.errors import ApplyLost, NowhereToApply
+from dltk_runtime.cluster.helper import STARTING
+from dltk_runtime.cluster.messages import Nodes
 from dltk_runtime.cluster.ray_nodes import Unreached
+from dltk_runtime.cluster.remote_apply import files_id
 from dltk_runtime.errors import Busy
+from dltk_runtime.names import ModelName
 from dltk_runtime.notebook.errors import AlgorithmFailed
 from dltk_runtime.paths import Paths
+from dltk_runtime.store.forgetting import forget
 from dltk_runtime.worker.messages import Counts
 from tests.cluster.in_process import World, soon
 from tests.cluster.notebooks import write
@@ -293,6 +300,89 @@ def test_files_that_did_not_arrive_whole_do_not_stay(
         await soon(lambda: not list((tmp_path / "one/app/model/data/applies").iterdir()))
 
     asyncio.run(_in(world, body()))
+
+
+def test_an_apply_that_asks_for_a_node_waits_for_the_first_look(world: World) -> None:
+    async def body() -> None:
+        world.commit("far", rows=4)
+        world.helper._say(Nodes(problem=STARTING))
+        task = asyncio.create_task(world.apply("far"))
+        await soon(lambda: world.helper._reached._waiters)
+        await world.look()
+        assert await task == "rows\\n4\\n"
+
+    asyncio.run(_in(world, body()))
+
+
+def test_without_a_head_applies_stay_on_their_node_and_others_that_ask_for_one_say_why(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply_places, "AWAY_SECONDS", 0.01)
+
+    async def body() -> None:
+        world.commit("far", rows=4)
+        world.commit("far", "other")
+        world.commit("near")
+        assert await world.apply("far") == "rows\\n4\\n"
+        world.helper._say(Nodes(problem="the head of the cluster does not answer"))
+        assert await world.apply("far") == "rows\\n4\\n"
+        assert await world.apply("near") == "rows\\n1\\n"
+        with pytest.raises(NowhereToApply, match="can be reached: the head of the cluster does not answer"):
+            await world.apply("far", "other")
+        world.links.lost.add("one")
+        with pytest.raises(ApplyLost, match="The node 'one' was lost"):
+            await world.apply("far")
+
+    asyncio.run(_in(world, body()))
+
+
+def test_what_is_forgotten_goes_from_nodes_and_from_those_that_join_again(
+    world: World, paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver_applies, "COPIES_SECONDS", 0.0)
+    kept = tmp_path / "one/app/model/data/applies"
+
+    async def body() -> None:
+        for model in ("private", "kept"):
+            world.commit("far", model)
+            await world.apply("far", model)
+        await world.look()
+        assert len(list(kept.iterdir())) == 2
+        pool = await world.links.actors["one"]._started()
+        assert pool.apply_places[1] == 2
+        forget(paths, ModelName("far", "private"))
+        await world.look()
+        await soon(lambda: len(list(kept.iterdir())) == 1)
+        assert list(kept.glob("*/files/far_kept.json"))
+        await soon(lambda: pool.apply_places[1] == 1)  # nor is it in a worker's memory
+        assert await world.apply("far", "kept") == "rows\\n1\\n"
+
+        world.links.lost.add("one")
+        forget(paths, ModelName("far", "kept"))
+        await world.look()
+        assert list(kept.glob("*/files/far_kept.json"))
+        world.links.lost.clear()
+        await world.end("one")
+        world.node(monkeypatch, tmp_path / "one", "one", "kind=big")
+        await world.look()
+        await soon(lambda: not list(kept.iterdir()))
+
+    asyncio.run(_in(world, body()))
+
+
+def test_a_store_that_is_away_makes_no_node_drop_anything(
+    world: World, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = world.commit("far")
+    copy = Copy(files_id("far", version.manifest().files), "far", "m", version.number)
+    assert world.copies.gone([copy]) == []
+    assert world.copies.gone([Copy("other", "far", "m", version.number)]) == ["other"]
+    assert world.copies.gone([Copy("id", "far", "m", 9)]) == ["id"]
+    (paths.models / "versions" / "far" / "m" / "1" / "version.json").write_text("{")
+    assert world.copies.gone([copy]) == []
+    world.store.attach()
+    paths.models.rename(paths.models.with_name("away"))
+    assert world.copies.gone([copy]) == []
 
 
 async def _in(world: World, body: object) -> None:

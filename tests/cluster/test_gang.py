@@ -18,6 +18,7 @@ from dltk_runtime.cluster import gang_places, gang_states
 from dltk_runtime.cluster.errors import NodeLost, RankLost
 from dltk_runtime.cluster.gang import Marked
 from dltk_runtime.cluster.gang_states import GangStates
+from dltk_runtime.cluster.machines import HERE
 from dltk_runtime.cluster.messages import (
     Begin,
     Cancel,
@@ -33,7 +34,7 @@ from dltk_runtime.cluster.node import NodeActor
 from dltk_runtime.cluster.node_fit import NodeFit
 from dltk_runtime.cluster.node_gang import RankFiles
 from dltk_runtime.cluster.placement import MAX_OVERTAKEN, Need
-from dltk_runtime.cluster.places import HERE, FitAsked, FitPlaces
+from dltk_runtime.cluster.places import FitAsked, FitPlaces
 from dltk_runtime.cluster.remote import Order
 from dltk_runtime.cluster.report import DeathReport
 from dltk_runtime.errors import DltkError
@@ -43,17 +44,8 @@ from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.outcome import KILLED, WorkerDied
 from dltk_runtime.pool.worker import Listener
 from dltk_runtime.settings import Settings
-from dltk_runtime.worker.messages import (
-    Entered,
-    ErrorReport,
-    Failed,
-    Fit,
-    Gang,
-    Kept,
-    Listens,
-    Progress,
-    Trained,
-)
+from dltk_runtime.worker.gang_messages import Gang, Kept, Listens, Trained
+from dltk_runtime.worker.messages import Entered, ErrorReport, Failed, Fit, Progress
 from tests.cluster.test_parts import FITTED, StandInPool, soon
 from tests.conftest import MakeNotebook
 

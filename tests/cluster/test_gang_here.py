@@ -16,7 +16,8 @@ import msgspec
 import pytest
 
 from dltk_runtime.cluster.errors import RankLost
-from dltk_runtime.cluster.places import HERE, FitAsked, FitPlaces
+from dltk_runtime.cluster.machines import HERE
+from dltk_runtime.cluster.places import FitAsked, FitPlaces
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import Payload
 from dltk_runtime.pool.pool import Pool

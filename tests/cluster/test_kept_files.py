@@ -13,7 +13,9 @@ import msgspec
 import pytest
 
 from dltk_runtime.cluster import driver_applies
+from dltk_runtime.cluster.apply_messages import Copy
 from dltk_runtime.cluster.apply_places import tried_elsewhere
+from dltk_runtime.cluster.copies import origin_of
 from dltk_runtime.cluster.driver_applies import DriverApplies
 from dltk_runtime.cluster.errors import ApplyLost
 from dltk_runtime.cluster.kept_files import KEPT_SECONDS, KeptFiles
@@ -87,3 +89,38 @@ def test_a_helper_asks_for_the_counts_of_what_was_applied_lately(monkeypatch: An
     asyncio.run(applies.look(node))
     assert asked == [["a", "b"]]
     assert not applies._used
+
+
+def test_a_home_that_has_a_version_no_more_leaves_it_to_those_that_have_it(tmp_path: Path) -> None:
+    kept = KeptFiles(tmp_path)
+    arrive(kept, "id")
+    version = Copy("id", "far", "m", 3)
+    for home in ("home1", "home2"):
+        kept.mark(version, home)
+        assert KeptFiles(tmp_path).copies(home) == [version]
+    assert not kept.unmark("id", "home1")
+    assert kept.copies("home1") == []
+    assert kept.has("id", FILES)
+    assert kept.unmark("id", "home2")
+    assert not (tmp_path / "applies" / "id").exists()
+    for strange in ("", "..", "a/b"):
+        with pytest.raises(ValueError, match="the other side names"):
+            kept.unmark("id", strange)
+        with pytest.raises(ValueError, match="the other side names"):
+            kept.unmark(strange, "home1")
+
+
+def test_a_mark_that_is_damaged_goes_with_its_files(tmp_path: Path) -> None:
+    kept = KeptFiles(tmp_path)
+    arrive(kept, "id")
+    kept.mark(Copy("id", "far", "m", 3), "home1")
+    (tmp_path / "applies" / "id" / "of" / "home1").write_text("{")
+    assert kept.copies("home1") == []
+    assert not (tmp_path / "applies" / "id").exists()
+
+
+def test_all_servers_of_a_home_have_one_name_for_it(tmp_path: Path) -> None:
+    first, other = origin_of(tmp_path / "one"), origin_of(tmp_path / "two")
+    assert first == origin_of(tmp_path / "one")
+    assert first != other
+    assert first.isalnum()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import pytest
 from dltk_runtime.cluster.driver import refusal
 from dltk_runtime.cluster.errors import NodeLost, NoNode
 from dltk_runtime.cluster.files import reserved
+from dltk_runtime.cluster.machines import HERE
 from dltk_runtime.cluster.messages import (
     Begin,
     Cancel,
@@ -27,7 +29,7 @@ from dltk_runtime.cluster.messages import (
     Printed,
     Seen,
 )
-from dltk_runtime.cluster.places import HERE, FitAsked, FitPlaces
+from dltk_runtime.cluster.places import FitAsked, FitPlaces
 from dltk_runtime.cluster.ray_nodes import RESOURCE, RayNodes, Reach
 from dltk_runtime.cluster.same import difference, releases
 from dltk_runtime.errors import OptionInvalid
@@ -37,6 +39,7 @@ from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.pool.worker import Listener, Worker
 from dltk_runtime.settings import Settings
 from dltk_runtime.worker.messages import Entered, Fit, Fitted
+from tests.cluster import figures
 from tests.conftest import MakeNotebook
 
 FACTS = Facts(cpus=2, memory=2**30, gpus=0, same={"python": "3.11.9"}, token=True, shown=False, monitor=False)
@@ -280,3 +283,8 @@ def test_a_cancelled_fit_leaves_the_line(world: World) -> None:
         assert world.pool.fits == 1
 
     asyncio.run(body())
+
+
+def test_the_figures_of_made_up_machines_can_be_measured() -> None:
+    for figure in (figures.deciding(2, figures.PLACES), figures.reading(2)):
+        assert re.fullmatch(r"[\d.e+-]+ ms \([\d.e+-]+ to [\d.e+-]+\)", figure), figure

@@ -200,8 +200,8 @@ def test_fits_that_nobody_waits_for_leave_a_place_of_this_machine_to_searches() 
         (Need(memory=64 * GIB), "65,536 MiB of memory"),
         (Need(cpus=4, memory=8 * GIB, gpu=True), ""),
         (Need(cpus=5, gpu=True), "5 places for fits"),
-        (Need(workers=11, apart=True), "11 workers that fit together, each with 1 places for fits"),
-        (Need(workers=5), "5 workers that fit together on one machine, each with 1 places for fits"),
+        (Need(workers=11, apart=True), "11 workers that fit together, each with 1 place for fits"),
+        (Need(workers=5), "5 workers that fit together on one machine, each with 1 place for fits"),
     ],
 )
 def test_what_no_node_has_is_named(need: Need, text: str) -> None:

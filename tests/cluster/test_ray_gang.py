@@ -169,7 +169,7 @@ def test_a_cancelled_gang_ends_on_all_nodes(front: Front) -> None:
 
 def test_more_workers_than_there_are_places_are_refused_by_name(front: Front) -> None:
     answer = fit(front, "many", workers="9")
-    assert "asks for 9 workers that fit together, each with 1 places for fits" in answer["message"]
+    assert "asks for 9 workers that fit together, each with 1 place for fits" in answer["message"]
 
 
 def test_a_search_that_waits_is_told_which_rank_was_killed(front: Front) -> None:

@@ -12,7 +12,7 @@ from dltk_runtime.notebook.cells import Cell
 from dltk_runtime.notebook.source import Source, pack
 from dltk_runtime.paths import Paths
 from dltk_runtime.server import splunk_routes
-from dltk_runtime.server.admission import Admission, Bounds
+from dltk_runtime.server.admission import Admission, ConnectionBounds
 from dltk_runtime.server.console.session import COOKIE, Sessions
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.service import Service
@@ -49,7 +49,7 @@ class World:
         self.tokens = Tokens(settings)
         self.service: Service = build(settings, self.tokens.named)
         self.sessions = Sessions(self.tokens, settings.paths.signed_out)
-        admission = Admission(Bounds.of(settings, 1024))
+        admission = Admission(ConnectionBounds.of(settings, 1024))
         self.app = splunk_routes.application(self.service, admission, self.tokens, self.sessions)
         self.service.store.attach()
         self.kept: list[Any] = []  # jobs that have not ended: the store itself keeps none of them

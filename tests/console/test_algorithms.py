@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from dltk_runtime.access import file
-from dltk_runtime.access.file import Entry
+from dltk_runtime.access.file import TokenEntry
 from dltk_runtime.access.holder import Right
 from tests.conftest import write_notebook
 from tests.console import use
@@ -34,7 +34,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     write_notebook(folder / "notebooks", "broken", apply="def apply(df): return df")
     entries = {"readers": ((Right.READ,), ("*",)), "some": ((Right.READ, Right.APPLY), ("healthy/*",))}
     for name, (rights, models) in entries.items():
-        entry = Entry(name=name, values=[], rights=list(rights), models=models)
+        entry = TokenEntry(name=name, values=[], rights=list(rights), models=models)
         (folder / name).write_text(file.add(folder / "tokens.json", entry))
     variables = {"DLTK_ADMIN_TOKEN": ADMIN, "DLTK_TOKENS_FILE": str(folder / "tokens.json")}
     with Service(folder / "home", folder / "notebooks", **variables) as service:

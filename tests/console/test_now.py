@@ -14,8 +14,8 @@ from dltk_runtime.apply.drift import Judgement, Level
 from dltk_runtime.jobs.job import Job
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
-from dltk_runtime.pool.devices import Usage
-from dltk_runtime.pool.gpus import Card
+from dltk_runtime.pool.devices import DeviceUsage
+from dltk_runtime.pool.gpus import GpuCard
 from dltk_runtime.server.console.jobs_page import MAX_SQUARES
 from dltk_runtime.server.console.pictures import LINE_WIDTH
 from dltk_runtime.service import health
@@ -60,8 +60,8 @@ def test_fits_that_wait_or_run_stand_on_the_overview_and_leave_it_at_their_end(w
 
 
 def test_gpus_and_workers_memory_are_bars_of_their_share(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    cards = [Card(str(number), f"GPU-{number}", 1000, used, 1000 - used) for number, used in enumerate((250, 1000))]
-    monkeypatch.setattr(world.service.pool, "gpus", lambda: [Usage(card.index, card) for card in cards])
+    cards = [GpuCard(str(number), f"GPU-{number}", 1000, used, 1000 - used) for number, used in enumerate((250, 1000))]
+    monkeypatch.setattr(world.service.pool, "gpus", lambda: [DeviceUsage(card.index, card) for card in cards])
     rows = re.findall(r'<dt>GPU (\d)</dt><dd>(.*?) MiB .*?class="full".*?width="([\d.]+)"', world.get("/ui"))
     assert [(index, said, float(width) / LINE_WIDTH) for index, said, width in rows] == [
         ("0", "250 of 1,000", 0.25),

@@ -16,14 +16,14 @@ import msgspec
 import pytest
 
 from dltk_runtime.access import file
-from dltk_runtime.access.file import Entry
+from dltk_runtime.access.file import TokenEntry
 from dltk_runtime.access.holder import Holder, Right
 from dltk_runtime.call import Call, CallFacts
 from dltk_runtime.paths import Paths
 from dltk_runtime.server.console import assets
 from dltk_runtime.service.calls import CallList, Traffic
 from dltk_runtime.service.health import HealthList, ModelHealth
-from dltk_runtime.shadow.record import Comparison, Records
+from dltk_runtime.shadow.record import ComparedRequest, Records
 from dltk_runtime.store.manifest import SourceHash
 from dltk_runtime.tables.feature import Feature
 from tests.console import use
@@ -123,7 +123,7 @@ def test_recent_calls_say_outcome_fields_token_and_search_and_whose_they_are(wor
 
 def test_a_token_for_some_models_sees_their_calls_and_badges_alone(paths: Paths) -> None:
     tokens = paths.home / "tokens.json"
-    entry = Entry(name="some", values=[], rights=[Right.READ], models=("mine",))
+    entry = TokenEntry(name="some", values=[], rights=[Right.READ], models=("mine",))
     token = file.add(tokens, entry)
     world = World(paths, {"tokens_file": tokens})
     for model in ("mine", "foreign"):
@@ -139,7 +139,7 @@ def test_a_token_for_some_models_sees_their_calls_and_badges_alone(paths: Paths)
 
 
 def compared(world: World, model: str, ours: str = "success") -> None:
-    record = Comparison(
+    record = ComparedRequest(
         time=datetime.now(UTC),
         route="/apply",
         algorithm="healthy",

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dltk_runtime.access import file
-from dltk_runtime.access.file import Entry
+from dltk_runtime.access.file import TokenEntry
 from dltk_runtime.access.holder import Right
 from dltk_runtime.cli import dltk
 from dltk_runtime.commands import Exit
@@ -62,7 +62,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "DLTK_PROXY_RIGHTS": "read,promote",
     }
     for name, rights, models in NAMED:
-        entry = Entry(name=name, values=[], rights=list(rights), models=models)
+        entry = TokenEntry(name=name, values=[], rights=list(rights), models=models)
         (folder / name).write_text(file.add(folder / "tokens.json", entry))
     with Service(folder / "home", folder / "notebooks", **variables) as service:
         for rows in (DATA, DATA + "5,6\n"):

@@ -9,11 +9,11 @@ import pytest
 from markupsafe import Markup
 
 from dltk_runtime.server.console import plots
-from dltk_runtime.server.console.results import MAX_BYTES, MAX_PLOTS, MAX_ROWS, MAX_SHOWN_ROWS, Table, table_of
+from dltk_runtime.server.console.results import MAX_BYTES, MAX_PLOTS, MAX_ROWS, MAX_SHOWN_ROWS, ResultTable, table_of
 from tests.console.hostile import HOSTILE
 
 
-def table(text: str) -> Table:
+def table(text: str) -> ResultTable:
     return table_of(memoryview(text.encode()))
 
 

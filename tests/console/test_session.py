@@ -11,7 +11,7 @@ import pytest
 from starlette.requests import Request
 
 from dltk_runtime.access import file
-from dltk_runtime.access.file import Entry, hash_of
+from dltk_runtime.access.file import TokenEntry, hash_of
 from dltk_runtime.access.holder import Right
 from dltk_runtime.server.console.entrance import Entrance
 from dltk_runtime.server.console.session import (
@@ -73,7 +73,7 @@ def test_a_named_token_reads_and_changes_by_its_rights_until_it_is_removed(
     rights: list[Right], expected: tuple[bool, bool, bool] | None, tmp_path: Path
 ) -> None:
     path = tmp_path / "tokens.json"
-    token = file.add(path, Entry(name="anna", values=[], rights=rights))
+    token = file.add(path, TokenEntry(name="anna", values=[], rights=rights))
     mine = Sessions(Tokens(Settings(api_token=API, tokens_file=path)), tmp_path / "signed_out", Clock())
     cookie = mine.begin(token, "Anna\n\x1b[31m A.")
     found = mine.visitor(cookie)
@@ -187,7 +187,7 @@ def test_who_has_the_searchs_token_cannot_make_a_cookie_of_an_admin_whose_token_
 
 def test_who_has_the_searchs_token_and_reads_the_file_of_hashes_cannot_make_a_cookie(tmp_path: Path) -> None:
     path = tmp_path / "tokens.json"
-    token = file.add(path, Entry(name="anna", values=[], rights=[Right.ADMIN]))
+    token = file.add(path, TokenEntry(name="anna", values=[], rights=[Right.ADMIN]))
     mine, guessed = (
         Sessions(Tokens(Settings(api_token=API, tokens_file=path)), tmp_path / "signed_out", Clock()) for _ in range(2)
     )

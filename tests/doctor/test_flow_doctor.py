@@ -19,7 +19,7 @@ from dltk_runtime.cli import dltk
 from dltk_runtime.doctor.flow import storage
 from dltk_runtime.doctor.flow.crowded import advice as crowded_advice
 from dltk_runtime.emulator.spl.context import Context
-from dltk_runtime.emulator.standin import Event, Indexes, Storage
+from dltk_runtime.emulator.standin import IndexedEvent, Indexes, Storage
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.generate import create
 from dltk_runtime.flows.rehearsal.world import make_world
@@ -67,13 +67,15 @@ class Splunk(Splunkd):
         """A run record whose window ended `age` seconds ago."""
         moment = time.time() - age
         known = {"kind": "run", "flow": "x", "win_start": f"{moment - 300:.0f}", "win_end": f"{moment:.0f}"}
-        self.storage.indexes[INDEX].add(Event(moment - 300, moment, known | {"rows": "5", "scored": "5"} | fields))
+        self.storage.indexes[INDEX].add(
+            IndexedEvent(moment - 300, moment, known | {"rows": "5", "scored": "5"} | fields)
+        )
 
     def scheduled(self, search: str, status: str, reason: str = "", count: int = 1) -> None:
         fields = {"app": APP, "savedsearch_name": search, "status": status} | ({"reason": reason} if reason else {})
         for _ in range(count):
             moment = time.time() - 60
-            event = Event(moment, moment, fields, "scheduler", sourcetype="scheduler")
+            event = IndexedEvent(moment, moment, fields, "scheduler", sourcetype="scheduler")
             self.storage.indexes["_internal"].add(event)
 
 

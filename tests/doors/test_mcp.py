@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from dltk_runtime.access import file
-from dltk_runtime.access.file import Entry
+from dltk_runtime.access.file import TokenEntry
 from dltk_runtime.access.holder import Right
 from tests.conftest import write_notebook
 from tests.doors import test_clients, world
@@ -36,7 +36,7 @@ TOKENS = {
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     path = tmp_path_factory.mktemp("tokens") / "tokens.json"
-    return path, {name: file.add(path, Entry(name=name, values=[], **given)) for name, given in TOKENS.items()}  # type: ignore[arg-type]
+    return path, {name: file.add(path, TokenEntry(name=name, values=[], **given)) for name, given in TOKENS.items()}  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

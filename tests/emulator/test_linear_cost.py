@@ -19,7 +19,7 @@ from dltk_runtime.emulator.errors import SearchError, SearchInvalid
 from dltk_runtime.emulator.spl.commands import COMMANDS
 from dltk_runtime.emulator.spl.context import Context, make_context
 from dltk_runtime.emulator.spl.pipeline import NESTED_FORMS, run
-from dltk_runtime.emulator.standin import Event
+from dltk_runtime.emulator.standin import IndexedEvent
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
 
@@ -128,7 +128,7 @@ def test_tstats_over_twice_the_events_is_about_twice_the_work(context: Context) 
     for rows in (10, ROWS, 2 * ROWS):
         index = context.storage.indexes.create(f"of_{rows}")
         for n in range(rows):
-            index.add(Event(60.0 * n, 1e9, {"n": str(n), "k": str(n % 7)}, indexed_fields=True))
+            index.add(IndexedEvent(60.0 * n, 1e9, {"n": str(n), "k": str(n % 7)}, indexed_fields=True))
         with counting() as counted:
             run(f"| tstats count max(n) AS n WHERE index=of_{rows} BY _time span=1h k", context)
         calls.append(counted[0])

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.emulator.errors import SearchError, SearchInvalid
+from dltk_runtime.emulator.spl.commands import COMMANDS
 from dltk_runtime.emulator.spl.context import Context, make_context
-from dltk_runtime.emulator.spl.pipeline import run
+from dltk_runtime.emulator.spl.pipeline import NESTED_FORMS, run
+from dltk_runtime.emulator.spl.refused import SPLUNK_COMMANDS
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
 
@@ -99,3 +101,15 @@ def test_scheduled_searches_of_flows_take_less(search: str, context: Context) ->
     csv(search, context)
     with pytest.raises(SearchError):
         csv(search, replace(context, repeatable=True))
+
+
+def test_a_command_of_splunk_is_never_taken_for_a_slip(context: Context) -> None:
+    """It says that Splunk has it; only a word that Splunk does not know may be meant for another."""
+    assert len(SPLUNK_COMMANDS) >= 140
+    for command in sorted(SPLUNK_COMMANDS - COMMANDS.keys() - NESTED_FORMS.keys()):
+        with pytest.raises(SearchError, match="Splunk") as caught:
+            run(f"| inputlookup rows.csv | {command} x", context)
+        assert repr(command) in str(caught.value)
+        assert "Did you mean" not in str(caught.value), command
+    with pytest.raises(SearchError, match="Did you mean 'stats'"):
+        run("| inputlookup rows.csv | statz count", context)

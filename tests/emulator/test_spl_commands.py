@@ -76,10 +76,22 @@ class TestLookups:
             run("| inputlookup row.csv", context)
         assert str(paths.staged / "samples") in str(caught.value)
 
-    @pytest.mark.parametrize("arguments", ["", "a.csv b.csv", "cache=3 a.csv", "kv_collection"])
+    @pytest.mark.parametrize("arguments", ["cache=3 a.csv", "kv_collection"])
     def test_what_only_splunk_knows_is_refused(self, context: Context, arguments: str) -> None:
         with pytest.raises(SearchInvalid, match="Splunk only"):
             run(f"| inputlookup {arguments}", context)
+
+    @pytest.mark.parametrize("arguments", ["", "a.csv b.csv", "where a=1"])
+    def test_one_name_is_wanted(self, context: Context, arguments: str) -> None:
+        with pytest.raises(SearchInvalid, match="the name of one CSV file is wanted"):
+            run(f"| inputlookup {arguments}", context)
+
+    def test_a_file_may_be_compressed(self, context: Context) -> None:
+        run("| inputlookup rows.csv | head 1 | outputlookup out.csv.gz", context)
+        assert csv("| inputlookup out.csv.gz", context) == "k,n,text\n007,1,a\n"
+        Path("bad.csv.gz").write_text("k\n1\n")
+        with pytest.raises(SearchError, match=r"The lookup file .*bad\.csv\.gz cannot be read"):
+            run("| inputlookup bad.csv.gz", context)
 
     def test_a_file_that_is_no_csv_is_named(self, context: Context) -> None:
         Path("bad.csv").write_bytes(b"a,b\n\xff\xfe,1\n")

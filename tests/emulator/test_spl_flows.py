@@ -13,7 +13,7 @@ from dltk_runtime.emulator.mltk.results import Result
 from dltk_runtime.emulator.spl.context import Context, Definition, make_context
 from dltk_runtime.emulator.spl.macros import Macro, called, expand
 from dltk_runtime.emulator.spl.pipeline import run
-from dltk_runtime.emulator.standin import Event, Indexes, Storage, Window
+from dltk_runtime.emulator.standin import IndexedEvent, Indexes, Storage, Window
 from dltk_runtime.paths import Paths
 from dltk_runtime.settings import ClientSettings
 
@@ -204,7 +204,7 @@ class TestIndexes:
         assert csv("index=out | table a", context) == "a\nsay \n"
 
     def test_where_the_original_text_is_present_it_is_written_instead_of_the_fields(self, context: Context) -> None:
-        context.storage.indexes["i"].add(Event(10, 10, {"a": "1"}, 'a="1"'))
+        context.storage.indexes["i"].add(IndexedEvent(10, 10, {"a": "1"}, 'a="1"'))
         run("index=i | eval b=2 | fields a b | collect index=out addinfo=f", context)
         assert csv("index=out | table a b", context) == "a,b\n1,\n"
 
@@ -221,7 +221,7 @@ class TestIndexes:
         self, context: Context
     ) -> None:
         for time, indexed in ((10, 100), (20, 200), (30, 300)):
-            context.storage.indexes["i"].add(Event(time, indexed, {"t": str(time)}))
+            context.storage.indexes["i"].add(IndexedEvent(time, indexed, {"t": str(time)}))
         assert csv("index=i | table t", replace(context, window=Window(10, 30))) == "t\n20\n10\n"
         by_index = replace(context, window=Window(index_earliest=200, index_latest=300))
         assert csv("index=i | table t", by_index) == "t\n20\n"
@@ -237,7 +237,7 @@ class TestIndexes:
 
     def test_or_binds_before_and(self, context: Context) -> None:
         for a, b in (("1", "1"), ("1", "2"), ("2", "2")):
-            context.storage.indexes["i"].add(Event(1, 1, {"a": a, "b": b}))
+            context.storage.indexes["i"].add(IndexedEvent(1, 1, {"a": a, "b": b}))
         assert csv("index=i b=2 a=1 OR a=3 | stats count", context) == "count\n1\n"
         assert csv("index=i NOT a=1 | stats count", context) == "count\n1\n"
 

@@ -52,6 +52,13 @@ def test_rows_with_a_null_group_are_left_out_unless_they_are_filled(context: Con
     assert csv(search, context) == "q,count\nnone,2\n"
 
 
+def test_what_chooses_among_summaries_and_servers_changes_nothing_here(context: Context) -> None:
+    """The page of tstats: these apply to accelerated data models, buckets and search peers."""
+    write_indexed(context)
+    options = "summariesonly=t allow_old_summaries=f local=t include_reduced_buckets=f chunk_size=1000000"
+    assert csv(f"| tstats {options} count WHERE index=out GROUPBY k", context) == "k,count\na,2\nb,1\n"
+
+
 def test_the_window_of_the_search_counts(context: Context) -> None:
     write_indexed(context)
     assert csv("| tstats count WHERE index=out", replace(context, window=Window(0, 90))) == "count\n0\n"
@@ -90,7 +97,8 @@ def test_options_that_the_manual_forbids_beside_it_are_refused(context: Context,
         ("count WHERE k=a", "WHERE index=<name> is wanted"),
         ("count FROM datamodel=DNS WHERE index=out", "FROM runs in Splunk only"),
         ("count WHERE index=nowhere", "there is no index 'nowhere'"),
-        ("summariesonly=t count WHERE index=out", "summariesonly= runs in Splunk only"),
+        ("prestats=t count WHERE index=out", "prestats= runs in Splunk only"),
+        ("summariesonly=maybe count WHERE index=out", "neither true nor false"),
         ("list(k) WHERE index=out", r"list\(\) is none of tstats"),
         ("max(eval(n)) WHERE index=out", r"eval\(\) is none of tstats"),
         ("max(n*) WHERE index=out", "no wildcards"),

@@ -10,7 +10,7 @@ import pytest
 
 from dltk_runtime.access import file
 from dltk_runtime.access.errors import BoundReached
-from dltk_runtime.access.file import Entry
+from dltk_runtime.access.file import TokenEntry
 from dltk_runtime.access.holder import Right
 from dltk_runtime.access.named import NamedTokens
 from dltk_runtime.fit.bounds import KEPT_DAYS, TokenBounds
@@ -25,7 +25,7 @@ NAME = "trainer"
 
 def bounds(tmp_path: Path, **given: Any) -> TokenBounds:
     path = tmp_path / "tokens.json"
-    file.add(path, Entry(name=NAME, values=[], rights=[Right.FIT], **given))
+    file.add(path, TokenEntry(name=NAME, values=[], rights=[Right.FIT], **given))
     paths = Paths(tmp_path / "home", tmp_path / "notebooks")
     return TokenBounds(NamedTokens(path), ModelStore.open(paths, keep=5), paths.usage)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dltk_runtime.access import file
-from dltk_runtime.access.file import Entry
+from dltk_runtime.access.file import TokenEntry
 from dltk_runtime.access.holder import Right
 from dltk_runtime.paths import Paths
 from tests.conftest import MakeNotebook
@@ -35,7 +35,7 @@ def test_the_end_of_a_fit_says_whose_it_was_and_what_it_took(
     tool.say()
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     tokens = tmp_path / "tokens.json"
-    token = file.add(tokens, Entry(name="trainers", values=[], rights=[Right.FIT], gpu_seconds=0.000001))
+    token = file.add(tokens, TokenEntry(name="trainers", values=[], rights=[Right.FIT], gpu_seconds=0.000001))
     variables = {"splunk_hec_enabled": "1", "splunk_hec_url": splunkd.hec_url, "splunk_hec_token": splunkd.hec_token}
     variables |= {"DLTK_TOKENS_FILE": str(tokens), "DLTK_SPARES": "0", "PATH": tool.path}
     with Service(paths.home, paths.notebooks, **variables) as service:

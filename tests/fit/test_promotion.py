@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dltk_runtime.errors import OptionInvalid
-from dltk_runtime.fit.options import FitOptions, Promotion, Rule, fit_options
+from dltk_runtime.fit.options import FitOptions, PromotionOption, PromotionRule, fit_options
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.paths import Paths
 from tests.support.service import Service
@@ -108,12 +108,12 @@ def test_a_rolled_back_model_moves_on_with_the_next_promoted_fit(service: Servic
 @pytest.mark.parametrize(
     ("parameters", "promotion"),
     [
-        ({}, Promotion()),
-        ({"promote": '"manual"'}, Promotion(Rule.MANUAL)),
-        ({"promote": "better:f1:0.002"}, Promotion(Rule.BETTER, "f1", 0.002)),
+        ({}, PromotionOption()),
+        ({"promote": '"manual"'}, PromotionOption(PromotionRule.MANUAL)),
+        ({"promote": "better:f1:0.002"}, PromotionOption(PromotionRule.BETTER, "f1", 0.002)),
     ],
 )
-def test_promotion_rules_are_read(parameters: dict[str, str], promotion: Promotion) -> None:
+def test_promotion_rules_are_read(parameters: dict[str, str], promotion: PromotionOption) -> None:
     assert fit_options(parameters).promotion == promotion
 
 
@@ -171,4 +171,4 @@ def test_what_the_notebook_takes_is_not_read() -> None:
     ],
 )
 def test_better_is_higher_or_lower_by_metric(metric: str, new: float | None, old: float | None, better: bool) -> None:
-    assert Promotion(Rule.BETTER, metric).improves(new, old) is better
+    assert PromotionOption(PromotionRule.BETTER, metric).improves(new, old) is better

@@ -16,7 +16,6 @@ from tests.flows.variants import ALL, VARIANTS, commit
 from tests.support.service import ROOT
 
 IN_A_GATE = 3
-OPTIONS = VARIANTS | {"feedback": ("feedback",)}
 
 
 def drawn() -> list[str]:
@@ -35,7 +34,7 @@ def test_there_are_twenty_faults_and_each_is_an_edit_that_can_be_made(tmp_path: 
 
 
 def written(folder: Path, variant: str) -> None:
-    kind, *options = OPTIONS[variant]
+    kind, *options = VARIANTS[variant]
     invoke("flow", "new", kind, "web", "--defaults", "--interval", "60", "--to", str(folder), *options)
 
 

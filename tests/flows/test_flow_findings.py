@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from dltk_runtime.cli import dltk
-from dltk_runtime.emulator.standin import Event
+from dltk_runtime.emulator.standin import IndexedEvent
 from dltk_runtime.flows.app import App, find_apps
 from dltk_runtime.flows.burden import burden
 from dltk_runtime.flows.errors import FlowInvalid
@@ -95,7 +95,7 @@ def test_a_flow_that_never_ran_and_one_that_is_out_for_weeks_fire_the_alert_on_g
     now = BEGIN + 86_400
     assert gaps(world, now) == 1
     record = {"kind": "run", "flow": "x", "feature_set": "v1", "rows": "1", "win_start": str(int(BEGIN) - 300)}
-    world.storage.indexes["dltk_x"].add(Event(BEGIN - 300, BEGIN, record | {"win_end": str(int(BEGIN))}))
+    world.storage.indexes["dltk_x"].add(IndexedEvent(BEGIN - 300, BEGIN, record | {"win_end": str(int(BEGIN))}))
     assert gaps(world, now) == 1
     assert gaps(world, now + 20 * 86_400) == 1
 

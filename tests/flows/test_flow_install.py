@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.emulator.errors import SearchInvalid
-from dltk_runtime.emulator.standin import Event, Row, Storage, Window
+from dltk_runtime.emulator.standin import IndexedEvent, Row, Storage, Window
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.install import knowledge_objects, seed_search
 from dltk_runtime.settings import Settings
@@ -31,7 +31,7 @@ class Splunk(Splunkd):
     def __init__(self, pair: tuple[Path, Path]) -> None:
         super().__init__(self.write, Storage(), certificate=pair)
         self.ran: list[str] = []
-        self.storage.indexes.create("dltk_x").add(Event(1.0, 1.0, {"kind": "label"}))  # of the app for indexers
+        self.storage.indexes.create("dltk_x").add(IndexedEvent(1.0, 1.0, {"kind": "label"}))  # of the app for indexers
 
     def write(self, search: str, window: Window, now: float) -> Iterable[Row]:
         self.ran.append(search)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dltk_runtime.emulator.standin import Event
+from dltk_runtime.emulator.standin import IndexedEvent
 from dltk_runtime.flows.flow import Flow
 from dltk_runtime.flows.generate import files
 from dltk_runtime.flows.rehearsal.world import SAMPLE_INDEX, World
@@ -25,7 +25,7 @@ def at(hour: int, minute: int, day: int = 7, zone: Any = UTC) -> float:
 def alarm(flow: Flow, folder: Path, time: float, arrived: float) -> list[dict[str, Any]]:
     """The rows of the alert, after one event has arrived."""
     world: World = world_of(flow, folder, NOBODY, "offset,query,verdict\n")
-    world.storage.indexes[SAMPLE_INDEX].add(Event(time, arrived, {"query": "blue.com"}, "query=blue.com"))
+    world.storage.indexes[SAMPLE_INDEX].add(IndexedEvent(time, arrived, {"query": "blue.com"}, "query=blue.com"))
     return world.run(search_of(world, "late"), arrived + 600).frame.to_dict("records")
 
 
@@ -76,7 +76,7 @@ def test_a_data_model_knows_no_time_of_arrival_so_its_flow_has_no_such_alert() -
 def test_a_source_that_is_late_for_hours_is_one_alert_with_all_windows(tmp_path: Path) -> None:
     world: World = world_of(flow_of("direct"), tmp_path, NOBODY, "offset,query,verdict\n")
     for minute in range(0, 60, 5):
-        event = Event(at(8, minute + 1), at(14, 0), {"query": "blue.com"}, "query=blue.com")
+        event = IndexedEvent(at(8, minute + 1), at(14, 0), {"query": "blue.com"}, "query=blue.com")
         world.storage.indexes[SAMPLE_INDEX].add(event)
     alert = search_of(world, "late")
     assert len(world.run(alert, at(14, 10)).frame) == 12

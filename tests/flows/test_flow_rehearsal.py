@@ -16,8 +16,10 @@ from dltk_runtime.flows.rehearsal.runtime import Runtime, serving
 from dltk_runtime.flows.rehearsal.world import BEGIN
 from dltk_runtime.jobs.store import JobStore
 from dltk_runtime.paths import Paths
+from dltk_runtime.settings import ClientSettings
 from dltk_runtime.store.store import ModelName
-from tests.flows.helpers import NOBODY, flow_of, search_of, world_of
+from tests.emulator.container import TOKEN, standin
+from tests.flows.helpers import NOBODY, flow_of, predicting, search_of, world_of
 
 
 @pytest.fixture
@@ -47,6 +49,27 @@ def test_a_runtime_that_does_not_answer_ends_the_rehearsal_at_its_first_call(run
     player = Player(world, runtime)
     with pytest.raises(FlowFailed, match=r"dltk_x_score: No answer from the container .* log ends: out of memory"):
         player.run(ScheduledRun(BEGIN + 720, search_of(world, "score")))
+
+
+def training(runtime: Runtime, folder: Path, sample: str) -> None:
+    """Run the training of a flow whose fit is answered at once, and judge it by the jobs there are."""
+    with standin() as container:
+        container.answer = predicting
+        world = world_of(flow_of("direct"), folder, ClientSettings(url=container.url, token=TOKEN), sample)
+        Player(world, runtime).run(ScheduledRun(BEGIN + 86_400, search_of(world, "train")))
+
+
+def test_a_rehearsal_ends_at_the_first_training_that_failed(runtime: Runtime, tmp_path: Path) -> None:
+    job = JobStore(runtime.paths, keep=5, log_bytes=1000).create(ModelName("a", "m"), {})
+    job.start()
+    job.fail("No notebook 'nosuch'.")
+    with pytest.raises(FlowFailed, match=r"dltk_x_train: the training failed: No notebook 'nosuch'\. .*out of memory"):
+        training(runtime, tmp_path / "flow", "offset,query,verdict\n10,blue.com,good\n")
+
+
+def test_a_rehearsal_ends_at_a_first_training_without_rows(runtime: Runtime, tmp_path: Path) -> None:
+    with pytest.raises(FlowFailed, match=r"the first training sent no rows\. Look at what it reads"):
+        training(runtime, tmp_path / "flow", "offset,query,verdict\n10,blue.com,\n")
 
 
 @pytest.mark.process

@@ -15,14 +15,13 @@ from dltk_runtime.flows.rights import Needs, needs
 from tests.flows.helpers import invoke
 from tests.flows.variants import VARIANTS
 
-OPTIONS = VARIANTS | {"feedback": ("feedback",)}
 WRITING = frozenset(("collect", "outputlookup"))
 # What people need for it is in no role of ours: reading the container's status.
 STATUS_VIEW = "status"
 
 
 def apps_of(variant: str, folder: Path) -> list[App]:
-    kind, *options = OPTIONS[variant]
+    kind, *options = VARIANTS[variant]
     invoke("flow", "new", kind, "web", "--defaults", "--to", str(folder), *options)
     return find_apps(folder)
 
@@ -64,7 +63,7 @@ def missing(app: App, needed: Needs, role: str, own: set[str]) -> Iterator[str]:
             yield f"write [{what}], where the model's entry is made"
 
 
-@pytest.mark.parametrize("variant", OPTIONS)
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_each_role_may_do_what_its_searches_do(variant: str, tmp_path: Path) -> None:
     app, *others = apps_of(variant, tmp_path)
     own = {each.name for other in others for each in other.conf("indexes.conf")}
@@ -80,7 +79,7 @@ def test_each_role_may_do_what_its_searches_do(variant: str, tmp_path: Path) -> 
     assert all(walked.values()), walked
 
 
-@pytest.mark.parametrize("variant", OPTIONS)
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_no_role_may_more_than_its_searches_do(variant: str, tmp_path: Path) -> None:
     app, *others = apps_of(variant, tmp_path)
     stanzas = {each.name.removeprefix("role_dltk_web_"): each for each in app.conf("authorize.conf")}

@@ -9,7 +9,7 @@ import pytest
 from dltk_runtime.flows.app import find_apps
 from dltk_runtime.flows.rules import RULES, check
 
-ASKED = {116, 530, 532, *range(801, 827)} - {805, 807}
+ASKED = {116, 530, 532, 533, *range(801, 827)} - {805, 807}
 ROLE = "[role_zz]\nschedule_search = enabled\nsrchIndexesAllowed = a;own;web_*\n"
 SCHEDULE = (
     "cron_schedule = 7 2 * * *\ndispatch.earliest_time = {earliest}\ndispatch.latest_time = @d\nenableSched = 1\n"
@@ -30,6 +30,21 @@ BOTH = (
     '| tstats max(n) AS n WHERE index=own kind="stat" BY _time span=1h host '
     '| append [ search index=own kind="run" | stats sum(n) AS n ] | stats sum(n) AS n'
 )
+DAILY = (
+    'index=a | stats max(x) AS x max(z) AS z count AS n latest(_time) AS _time BY host | eval kind="stat"{more} '
+    "| fields _time kind host x z n {more_fields}| fields - _raw | collect index=own addinfo=f output_format=hec"
+)
+ONCE = DAILY.format(more="", more_fields="")
+WRITTEN = DAILY.format(more=", wrote=now()", more_fields="wrote ")
+READ = '| tstats {calls} max(x) AS x WHERE index=own kind="stat" BY _time span={span} host '
+FIT = "| where isnotnull(x) | fit LinearRegression x from {features} into app:m_v1 | stats count AS rows"
+SUM, SUMMED = READ.format(calls="sum(n) AS n", span="1h"), FIT.format(features="n")
+LARGEST, LEARNED = READ.format(calls="max(n) AS n max(z) AS z", span="1d"), FIT.format(features="n z")
+FILLED = (
+    "index=a | stats avg(x) AS x avg(z) AS z count AS n latest(_time) AS _time BY host | fillnull value=0 {names} "
+    '| eval kind="stat" | fields _time kind host x z n | fields - _raw | collect index=own addinfo=f'
+)
+LEARN = 'index=own kind="stat" | {more}where n>0 | fit KMeans x z n into app:m_v1 | stats count AS rows'
 
 
 def numbers(folder: Path, *searches: str, earliest: str = "-21d@d") -> set[int]:
@@ -81,6 +96,15 @@ def numbers(folder: Path, *searches: str, earliest: str = "-21d@d") -> set[int]:
             OPENED,
             '| inputlookup cases where _key="n" | fields _key host | outputlookup append=t key_field=_key cases',
         ),
+        (ONCE, SUM + "| stats sum(n) AS n BY host"),
+        (ONCE, READ.format(calls="max(n) AS n max(z) AS z", span="1h") + LEARNED),
+        (ONCE, READ.format(calls="max(n) AS n", span="1d") + SUMMED),
+        (WRITTEN, SUM + "wrote | sort 0 - wrote | dedup _time host " + SUMMED),
+        (WRITTEN, SUM + "wrote | eventstats max(wrote) AS newest BY _time host | where wrote=newest " + SUMMED),
+        (FILLED.format(names="x z"), LEARN.format(more="")),
+        (FILLED.format(names="x"), LEARN.format(more="fillnull value=-1 z | ")),
+        (FILLED.format(names="x"), LEARN.format(more="where isnotnull(z) | ")),
+        (FILLED.replace("| fillnull value=0 {names} ", ""), LEARN.format(more="")),
     ],
 )
 def test_a_sensible_search_raises_no_alarm(searches: tuple[str, ...], tmp_path: Path) -> None:
@@ -101,6 +125,12 @@ def test_a_training_over_events_needs_no_whole_windows(tmp_path: Path) -> None:
         (815, ("index=a | stats count BY host | collect index=own sourcetype=b", "index=own | stats count")),
         (826, ("| where n>1 | stats count",)),
         (116, ("index=wev_proxy | stats count BY host",)),
+        (533, (ONCE, SUM + SUMMED)),
+        (533, (WRITTEN, SUM + SUMMED)),
+        (533, (WRITTEN, SUM + "wrote " + SUMMED)),
+        (533, (ONCE, LARGEST + LEARNED)),
+        (813, (FILLED.format(names="x"), LEARN.format(more=""))),
+        (813, (FILLED.format(names="x"), LEARN.format(more="fillnull value=0 x z | "))),
         (530, (RUN, '| tstats sum(n) AS n WHERE index=own kind="run"')),
     ],
 )

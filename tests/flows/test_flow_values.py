@@ -5,13 +5,14 @@ Only `base`, `prepare` and `derive` are searches, which their author writes; the
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dltk_runtime.flows import conf
 from dltk_runtime.flows.errors import FlowInvalid
-from dltk_runtime.flows.flow import SEARCH_TEXTS, Flow, make
+from dltk_runtime.flows.flow import SEARCH_TEXTS, Flow, make, read
 from dltk_runtime.flows.generate import files
 from tests.flows.helpers import flow_of
 
@@ -46,6 +47,19 @@ def with_value(flow: Flow, name: str, more: str) -> Flow:
     before = content[name]
     content[name] = [*before, more] if isinstance(before, tuple) else before + more
     return make(content)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("name: !!python/object/apply:os.system [id]", "name: !!int x", "name: 2026-13-45", "2026: x"),
+        *("name: " + "[" * 3000, "name: " + "9" * 5000, "name: &a [*a]", "? {a: 1}\n: 2", "name: \x00", "- a"),
+    ],
+)
+def test_what_is_no_flow_is_refused_and_runs_nothing(text: str, tmp_path: Path) -> None:
+    (tmp_path / "flow.yaml").write_text(text)
+    with pytest.raises(FlowInvalid, match=r"flow\.yaml"):
+        read(tmp_path / "flow.yaml")
 
 
 KINDS = ["direct", "summary", "feedback"]

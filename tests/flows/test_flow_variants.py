@@ -1,6 +1,6 @@
 """Whole rehearsals, from ``flow new`` to "The flow works.", of the variants that this commit draws.
 
-The feedback flow has a rehearsal of its own.
+That people's labels make a better model takes several days: the feedback flow has a rehearsal of them of its own.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ ALL = "DLTK_TEST_ALL_FLOWS"  # set by `make flows`
 
 VARIANTS: Mapping[str, tuple[str, ...]] = {
     "direct": ("direct",),
+    "feedback": ("feedback",),
     "events": ("summary",),
     "indexed": ("summary", "--source", "indexed"),
     "metrics": ("summary", "--source", "metrics"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dltk_runtime import home
-from dltk_runtime.errors import VolumeFull, VolumeUnwritable
+from dltk_runtime.errors import FolderMissing, VolumeFull, VolumeUnwritable
 from dltk_runtime.notebook.algorithm import algorithms
 from dltk_runtime.paths import Paths
 
@@ -127,6 +128,16 @@ def test_a_folder_that_cannot_be_written_is_named(paths: Paths, monkeypatch: pyt
     with pytest.raises(
         VolumeUnwritable, match=f"{paths.home} cannot be written by user .*: Permission denied"
     ) as raised:
+        home.prepare(paths)
+    assert raised.value.exit_code == 73
+
+
+@pytest.mark.parametrize("make", [lambda path: path.write_text("x"), lambda path: path.symlink_to(path)])
+def test_what_has_the_place_of_a_folder_is_named_as_that(make: Callable[[Path], object], tmp_path: Path) -> None:
+    paths = Paths(tmp_path / "home", tmp_path / "notebooks")
+    paths.home.mkdir()
+    make(paths.jobs)
+    with pytest.raises(FolderMissing, match=f"{paths.jobs} is no folder") as raised:
         home.prepare(paths)
     assert raised.value.exit_code == 73
 

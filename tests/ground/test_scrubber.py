@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dltk_runtime.scrub import MASK, ByteStream, Scrubber, Stream
+from dltk_runtime.scrub import MASK, ByteStream, ScrubbedStream, Scrubber
 from dltk_runtime.secret_names import texts_of
 from dltk_runtime.texts import unquote
 
@@ -91,7 +91,7 @@ def test_each_form_is_found_wherever_two_pieces_part_it(form: str, secret: str) 
     scrubber = Scrubber([secret])
     whole = scrubber.text(written)
     for cut in range(1, len(written), 1 + len(written) // 60):
-        stream = Stream(scrubber)
+        stream = ScrubbedStream(scrubber)
         found = stream.feed(written[:cut]) + stream.feed(written[cut:]) + stream.end()
         # Of a secret of several lines, each line may be replaced as soon as it is whole.
         assert found == whole or ("\n" in secret and len(found) < len(whole) + 40 and secret[:12] not in found)
@@ -155,7 +155,7 @@ def test_bytes_that_are_no_text_are_passed_on() -> None:
 
 
 def test_what_is_held_back_is_bounded() -> None:
-    stream = Stream(Scrubber(["s3cr3t-word-9f8e7d"]))
+    stream = ScrubbedStream(Scrubber(["s3cr3t-word-9f8e7d"]))
     held = 0
     for _ in range(200):
         stream.feed("s3cr" + " " * 100 + "\n" * 100)

@@ -286,6 +286,17 @@ def test_a_server_that_is_told_to_stop_ends_with_0_and_answers_no_more(tmp_path:
     assert "Traceback" not in service.log.read_text()
 
 
+def test_no_old_protocol_and_no_weak_cipher_is_spoken(tmp_path: Path) -> None:
+    config = uvicorn.Config(alive, log_config=None)
+    serving._load_certificate(config, settings(tmp_path))
+    assert config.ssl is not None
+    assert config.ssl.minimum_version >= ssl.TLSVersion.TLSv1_2
+    weak = ("RC4", "DES", "NULL", "EXP", "MD5", "ADH", "AECDH", "SEED", "IDEA")
+    names = [each["name"] for each in config.ssl.get_ciphers()]
+    assert [name for name in names if any(part in name for part in weak)] == []
+    assert {each["strength_bits"] >= 128 for each in config.ssl.get_ciphers()} == {True}
+
+
 def test_a_handshake_sends_no_tickets_which_no_call_of_splunk_could_use(tmp_path: Path) -> None:
     config = uvicorn.Config(alive, log_config=None)
     serving._load_certificate(config, settings(tmp_path))

@@ -14,7 +14,7 @@ from dltk_runtime.emulator.mltk.stub import HEADER, MODULES, Stub
 from dltk_runtime.emulator.mltk.stubs import Stubs
 from dltk_runtime.emulator.spl.context import Context
 from dltk_runtime.emulator.spl.files import LookupFolders
-from dltk_runtime.emulator.standin import Event, Storage
+from dltk_runtime.emulator.standin import IndexedEvent, Storage
 from dltk_runtime.settings import ClientSettings
 from tests.splunkd import Splunkd
 from tests.splunkd.answers import Rights
@@ -48,7 +48,7 @@ def make(folder: Path, certificate: tuple[Path, Path]) -> Splunkd:
     fill(splunkd)
     storage.indexes.create("_audit", "event")
     for number, fields in enumerate(audited()):
-        storage.indexes["_audit"].add(Event(time.time() - 60 * number, time.time(), fields, "an audit event"))
+        storage.indexes["_audit"].add(IndexedEvent(time.time() - 60 * number, time.time(), fields, "an audit event"))
     return splunkd
 
 

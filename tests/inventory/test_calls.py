@@ -6,7 +6,7 @@ import pytest
 
 from dltk_runtime.emulator.spl.macros import Macro
 from dltk_runtime.inventory import views
-from dltk_runtime.inventory.calls import Use, find
+from dltk_runtime.inventory.calls import ModelUse, find
 from dltk_runtime.inventory.views import ViewSearch
 
 MACROS = {
@@ -15,7 +15,7 @@ MACROS = {
     "loop": Macro((), "`loop` | apply x"),
     "algo": Macro((), "MLTKContainer"),
 }
-APPLY = Use("apply", "risk")
+APPLY = ModelUse("apply", "risk")
 
 
 @pytest.mark.parametrize(
@@ -23,20 +23,20 @@ APPLY = Use("apply", "risk")
     [
         ("index=x | apply risk", {APPLY}),
         ("index=x|APPLY app:risk as y", {APPLY}),
-        ("index=x | apply user:risk algo=b", {Use("apply", "risk", "b")}),
-        ("index=x | fit MLTKContainer algo=a y from x* into app:risk", {Use("fit", "risk", "a")}),
-        ("index=x | fit AITKContainer algo=a x", {Use("fit", "default", "a")}),
-        ("index=x | fit `algo` algo=a x into risk", {Use("fit", "risk", "a")}),
-        ("index=x | fit $kind$ algo=$algo$ x into $m$", {Use("fit", "$m$", "$algo$")}),
-        ("index=x | fit KMeans x into k", {Use("fit", "k", in_splunk=True)}),
-        ("index=x | apply onnx:risk", {Use("apply", "onnx:risk", in_splunk=True)}),
-        ("index=x | appendpipe [ apply risk | stats count ] | summary risk", {APPLY, Use("summary", "risk")}),
+        ("index=x | apply user:risk algo=b", {ModelUse("apply", "risk", "b")}),
+        ("index=x | fit MLTKContainer algo=a y from x* into app:risk", {ModelUse("fit", "risk", "a")}),
+        ("index=x | fit AITKContainer algo=a x", {ModelUse("fit", "default", "a")}),
+        ("index=x | fit `algo` algo=a x into risk", {ModelUse("fit", "risk", "a")}),
+        ("index=x | fit $kind$ algo=$algo$ x into $m$", {ModelUse("fit", "$m$", "$algo$")}),
+        ("index=x | fit KMeans x into k", {ModelUse("fit", "k", in_splunk=True)}),
+        ("index=x | apply onnx:risk", {ModelUse("apply", "onnx:risk", in_splunk=True)}),
+        ("index=x | appendpipe [ apply risk | stats count ] | summary risk", {APPLY, ModelUse("summary", "risk")}),
         ("index=x | append [ search a [ | apply risk ] ]", {APPLY}),
         ("index=x `outer`", {APPLY}),
         ('| map search="search a | apply risk"', {APPLY}),
         ('| map search="| map search=\\"search b | apply risk\\""', {APPLY}),
-        ("| summary risk | table api_url_external", {Use("summary", "risk"), Use("api_url_external")}),
-        ('| eval src="/graphics/a.png"', {Use("/graphics/")}),
+        ("| summary risk | table api_url_external", {ModelUse("summary", "risk"), ModelUse("api_url_external")}),
+        ('| eval src="/graphics/a.png"', {ModelUse("/graphics/")}),
         ('index=x "| apply risk" | stats count', set()),
         ("index=x ```| apply risk``` | stats count", set()),
         ("apply risk", set()),  # terms of a search
@@ -45,7 +45,7 @@ APPLY = Use("apply", "risk")
         ("", set()),
     ],
 )
-def test_calls_are_found_as_splunk_reads_a_search(text: str, uses: set[Use]) -> None:
+def test_calls_are_found_as_splunk_reads_a_search(text: str, uses: set[ModelUse]) -> None:
     found = find(text, MACROS)
     assert (found.uses, found.problems) == (uses, [])
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from dltk_runtime import tls
 from dltk_runtime.cli import dltk
-from dltk_runtime.emulator.standin import Event
+from dltk_runtime.emulator.standin import IndexedEvent
 from dltk_runtime.inventory.audit import FIELDS
 from dltk_runtime.inventory.models import SEARCH
 from dltk_runtime.settings import Settings
@@ -107,7 +107,7 @@ def test_runs_count_for_thirty_days_or_as_many_as_are_asked_for(splunkd: Splunkd
     for days, name in ((29, "orphan"), (31, "forgotten")):
         at = time.time() - days * 86400
         fields = {"action": "search", "info": "granted", "savedsearch_name": name, "app": "web"}
-        splunkd.storage.indexes["_audit"].add(Event(at, at, fields, "an audit event"))
+        splunkd.storage.indexes["_audit"].add(IndexedEvent(at, at, fields, "an audit event"))
     runs = {
         days: {name: rows(splunkd, "--days", days)[name][0]["runs"] for name in ("orphan", "forgotten")}
         for days in ("30", "32", "28")

@@ -18,7 +18,7 @@ from dltk_runtime.emulator.spl.context import Context
 from dltk_runtime.emulator.spl.files import LookupFolders
 from dltk_runtime.emulator.spl.pipeline import run
 from dltk_runtime.emulator.spl.rows import rows_of
-from dltk_runtime.emulator.standin import Event, Storage
+from dltk_runtime.emulator.standin import IndexedEvent, Storage
 from dltk_runtime.flows.app import App
 from dltk_runtime.inventory.audit import FIELDS
 from dltk_runtime.inventory.reports import APP, NEAR_SECONDS, REPORTS
@@ -49,7 +49,7 @@ class World:
         self.context = Context(mltk=mltk, lookups=lookups, storage=self.storage, macros=app.macros)
 
     def event(self, at: float, **facts: str) -> None:
-        self.storage.indexes["own"].add(Event(NOW + at, NOW, facts, sourcetype=SOURCETYPE))
+        self.storage.indexes["own"].add(IndexedEvent(NOW + at, NOW, facts, sourcetype=SOURCETYPE))
 
     def job(self, at: float, number: int, model: str, **facts: str) -> None:
         """An event of a fit that ended at a time."""
@@ -59,7 +59,7 @@ class World:
     def search(self, at: float, user: str, text: str, sid: str = "") -> None:
         names = {FIELDS.user: user, FIELDS.app: f"app_of_{user}", FIELDS.text: f"'{text}'"}
         fields = {"action": "search", "info": "granted", **names, FIELDS.sid: f"'{sid or NOW + at}'"}
-        self.storage.indexes["_audit"].add(Event(NOW + at, NOW, fields))
+        self.storage.indexes["_audit"].add(IndexedEvent(NOW + at, NOW, fields))
 
     def report(self, name: str) -> list[Mapping[str, Any]]:
         (text,) = {each.text for each in self.app.searches if each.name == f"{APP}_{name}"}

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from dltk_runtime.access.named import NamedTokens
 from dltk_runtime.fit.bounds import TokenBounds
-from dltk_runtime.fit.promotion import Promotion
+from dltk_runtime.fit.promotion import Promoter
 from dltk_runtime.fit.queue import Fitting
 from dltk_runtime.fit.train import Trainer
 from dltk_runtime.jobs.record import State
@@ -62,7 +62,7 @@ class Server:
         trainer = Trainer(
             store=self.store,
             pool=cast(Pool, self),
-            promotion=Promotion(self.store, trial, settings.error_texts),
+            promotion=Promoter(self.store, trial, settings.error_texts),
             last=cast(Any, SimpleNamespace(fitted=lambda *_: None)),
             timeout=60,
             texts=settings.error_texts,

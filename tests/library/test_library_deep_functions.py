@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dltk_runtime.worker.converting import Candidate, as_float32
+from dltk_runtime.worker.converting import OnnxCandidate, as_float32
 from dltk_runtime.worker.messages import Convert
 from tests.library.functions import NOTEBOOKS, Get, algorithms, applied, asked, fitted, handed
 
@@ -247,7 +247,7 @@ def test_to_onnx_computes_what_apply_does(name: str, algorithm: Get, flowers: pd
     notebook, (target, features) = algorithm(name), ASKED[name]
     model = fitted(notebook, flowers, asked(target, features, epochs="1"))
     rows = as_float32(flowers, features)
-    candidate = Candidate(Convert(b"{}", tuple(features), 0, {}), model, notebook.to_onnx)
+    candidate = OnnxCandidate(Convert(b"{}", tuple(features), 0, {}), model, notebook.to_onnx)
     candidate.convert()
     answer, file = candidate.compared(applied(notebook, model, rows), rows)
     assert answer.by == "the notebook's to_onnx"

@@ -27,7 +27,7 @@ from dltk_runtime.emulator.mltk.commands import Mltk
 from dltk_runtime.emulator.mltk.stubs import Stubs
 from dltk_runtime.emulator.spl.context import Context
 from dltk_runtime.emulator.spl.files import LookupFolders
-from dltk_runtime.emulator.standin import Event, Storage
+from dltk_runtime.emulator.standin import IndexedEvent, Storage
 from dltk_runtime.settings import ClientSettings, Settings
 from dltk_runtime.volume.examine import used_in
 from tests.aitk.toolkit import Toolkit
@@ -170,7 +170,7 @@ def inventory(root: Path, head: Head) -> Path:
             save(splunkd, "web", f"score {model}", f"index=web | apply {model}", **DAILY)
             storage.lookups.load(stubs.path(model).name, "algo,model,options\n")
             if model != "idle":
-                event = Event(time.time() - 60, time.time(), fields | {"savedsearch_name": f"score {model}"})
+                event = IndexedEvent(time.time() - 60, time.time(), fields | {"savedsearch_name": f"score {model}"})
                 storage.indexes["_audit"].add(event)
         variables = {"splunk_access_token": splunkd.token, "DLTK_SPLUNK_CAFILE": str(pair[0])}
         with pytest.MonkeyPatch.context() as patch:

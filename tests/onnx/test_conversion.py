@@ -14,7 +14,7 @@ import pytest
 from dltk_runtime.onnx.convert import convert, opset_of
 from dltk_runtime.onnx.errors import OnnxRefused
 from dltk_runtime.onnx.graph import Graph
-from dltk_runtime.worker.converting import Candidate, as_float32
+from dltk_runtime.worker.converting import OnnxCandidate, as_float32
 from dltk_runtime.worker.messages import Convert, Converted
 
 FEATURES = ("a", "b", "c", "d")
@@ -37,7 +37,7 @@ def compared(model: Any, predict: Predict, opset: int = 0, own: Any = None) -> t
     """The comparison with what `predict` gives for 10,000 rows, as an export makes it in a worker."""
     request = Convert(b"{}", FEATURES, opset, {"target": "y"})
     rows = as_float32(pd.DataFrame(drawn(ROWS), columns=list(FEATURES)), FEATURES)
-    candidate = Candidate(request, model, own)
+    candidate = OnnxCandidate(request, model, own)
     candidate.convert()
     answer, file = candidate.compared(pd.DataFrame(predict(rows.to_numpy())), rows)
     return answer, bytes(file)

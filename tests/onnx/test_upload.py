@@ -15,7 +15,7 @@ from dltk_runtime.errors import DltkError
 from dltk_runtime.onnx import FEATURES, TARGET
 from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.errors import RightMissing
-from dltk_runtime.splunk.model_upload import Upload, UploadInvalid
+from dltk_runtime.splunk.model_upload import ModelUpload, UploadInvalid
 from dltk_runtime.tls import certificate
 from tests.splunkd import Splunkd
 from tests.splunkd.toolkit import Model
@@ -78,7 +78,7 @@ def test_who_lacks_a_capability_is_told_so_and_nothing_is_sent_twice(splunk: Spl
 
 def test_without_sending_it_says_what_would_be_sent(file: Path) -> None:
     said = upload(None, file, "--dry-run")
-    size = Upload(file.read_bytes(), "leaves", ["a"], []).encoded_bytes
+    size = ModelUpload(file.read_bytes(), "leaves", ["a"], []).encoded_bytes
     assert f"{size:,} bytes as base64, of 31,457,280 (max_model_size_mb)" in said
     assert "features size,größe 2; target label" in said
 
@@ -97,12 +97,12 @@ def test_what_the_interface_cannot_take_is_refused_by_name(
     name: str, features: list[str], targets: list[str], text: str
 ) -> None:
     with pytest.raises(UploadInvalid) as refused:
-        Upload(b"x", name, features, targets).check(MOST)
+        ModelUpload(b"x", name, features, targets).check(MOST)
     assert text in refused.value.sentence
 
 
 def test_the_bound_is_that_of_base64() -> None:
     largest = MOST // 4 * 3
-    Upload(bytes(largest), "m", ["a"], []).check(MOST)
+    ModelUpload(bytes(largest), "m", ["a"], []).check(MOST)
     with pytest.raises(UploadInvalid, match=r"31,457,284 bytes, and the AI Toolkit takes 31,457,280 .*--max-mb"):
-        Upload(bytes(largest + 1), "m", ["a"], []).check(MOST)
+        ModelUpload(bytes(largest + 1), "m", ["a"], []).check(MOST)

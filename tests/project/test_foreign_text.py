@@ -25,7 +25,7 @@ from dltk_runtime.jobs.progress import PrintedProgress
 from dltk_runtime.logs import JsonLines, PrintedLines
 from dltk_runtime.notebook.coordinates import coordinates_in
 from dltk_runtime.notebook.review import Review
-from dltk_runtime.scrub import Scrubber, Stream
+from dltk_runtime.scrub import ScrubbedStream, Scrubber
 from dltk_runtime.texts import printable
 from tests.project.patterns import Use, uses
 
@@ -294,7 +294,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
         [stream(text[start : start + 32]) for start in range(0, len(text), 32)]
     ),
     "secrets": lambda text: SCRUBBER.value([text, {text: text}]),
-    "secrets, from pieces": in_pieces(Stream(SCRUBBER).feed),
+    "secrets, from pieces": in_pieces(ScrubbedStream(SCRUBBER).feed),
     "front: progress": lambda text: PrintedProgress().feed(text.encode()),
     "front: printed lines": logged,
     "front: a log line": formatted,

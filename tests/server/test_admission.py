@@ -7,10 +7,12 @@ import dataclasses
 
 import pytest
 
-from dltk_runtime.server.admission import MAX_UNKNOWN_BYTES, Admission, Bounds, Turns, client_address
+from dltk_runtime.server.admission import MAX_UNKNOWN_BYTES, Admission, ConnectionBounds, Turns, client_address
 from dltk_runtime.settings import Settings
 
-BOUNDS = Bounds(connections=16, of_address=3, head_seconds=1, body_seconds=1, body_rate=1)  # 2 without a token
+BOUNDS = ConnectionBounds(
+    connections=16, of_address=3, head_seconds=1, body_seconds=1, body_rate=1
+)  # 2 without a token
 
 
 class Client:
@@ -115,7 +117,7 @@ def test_a_network_of_ipv6_counts_as_one_address(host: str, address: str) -> Non
 
 @pytest.mark.parametrize(("descriptors", "connections"), [(2**20, 4096), (1024, 768), (300, 150)])
 def test_a_process_with_few_descriptors_has_fewer_connections(descriptors: int, connections: int) -> None:
-    assert Bounds.of(Settings(), descriptors).connections == connections
+    assert ConnectionBounds.of(Settings(), descriptors).connections == connections
     assert dataclasses.replace(BOUNDS, connections=1).unknown == 1
 
 

@@ -10,14 +10,14 @@ from typing import Any
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from dltk_runtime.server.admission import Admission, Bounds
-from dltk_runtime.server.connection import Connection
+from dltk_runtime.server.admission import Admission, ConnectionBounds
+from dltk_runtime.server.connection import BoundedConnection
 
-BOUNDS = Bounds(connections=16, of_address=3, head_seconds=60, body_seconds=60, body_rate=1)
+BOUNDS = ConnectionBounds(connections=16, of_address=3, head_seconds=60, body_seconds=60, body_rate=1)
 PIECES = (b"a" * 10, b"b" * 1000, b"c" * 300_000)
 
 
-class Watched(Connection):
+class Watched(BoundedConnection):
     """Keeps what the parser calls it with."""
 
     parsed: list[bytes]

@@ -16,7 +16,7 @@ from dltk_runtime.errors import BodyInvalid
 from dltk_runtime.names import ModelName
 from dltk_runtime.payload import Payload
 from dltk_runtime.server import forecast
-from dltk_runtime.server.forecast import Asked, ForecastInvalid
+from dltk_runtime.server.forecast import ForecastInvalid, ForecastRequest
 
 NAME = ModelName("seasonal_ets", "default")
 SERIES = {"coarse_ctx": [1.0], "fine_ctx": [1, 2.5, None]}
@@ -26,8 +26,8 @@ def body(*series: Any, quantiles: Any = ("mean", "p10", "p90"), **more: Any) -> 
     return json.dumps({"payload": list(series), "model": "CDTSM", "metadata": {"quantiles": quantiles}} | more).encode()
 
 
-def asked(horizon: int = 2, series: int = 1, quantiles: tuple[str, ...] = ("p10", "p90")) -> Asked:
-    return Asked(Payload(b"", escaped=False), series, horizon, quantiles, "CDTSM")
+def asked(horizon: int = 2, series: int = 1, quantiles: tuple[str, ...] = ("p10", "p90")) -> ForecastRequest:
+    return ForecastRequest(Payload(b"", escaped=False), series, horizon, quantiles, "CDTSM")
 
 
 def rows(*cells: dict[str, Any]) -> Payload:

@@ -20,8 +20,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from dltk_runtime.access.holder import Holder
 from dltk_runtime.paths import Paths
 from dltk_runtime.server import refusals, splunk_routes
-from dltk_runtime.server.admission import Admission, Bounds
-from dltk_runtime.server.metrics import Seen
+from dltk_runtime.server.admission import Admission, ConnectionBounds
+from dltk_runtime.server.metrics import SeenMetrics
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.wiring import build
 from dltk_runtime.settings import Settings
@@ -159,7 +159,7 @@ def test_the_page_of_metrics_lists_what_is_served_and_tells_the_volumes_apart(se
     assert served - named == set()
     absent = {"dltk_volume_", "dltk_events_total", "dltk_events_waiting_bytes"}  # no collector is set here
     # tests of their own look for these
-    elsewhere = ("dltk_shadow_", "dltk_tracking_", "dltk_cluster_", "dltk_node_", "dltk_damaged_copies")
+    elsewhere = ("dltk_shadow_", "dltk_tracking_", "dltk_cluster_", "dltk_node_")
     absent |= {name for name in named if name.startswith(elsewhere)}
     assert named - served <= absent
     shared = {"dltk_volume_jobs", "dltk_volume_models", "dltk_volume_versions", "dltk_volume_damaged_lines"}
@@ -206,7 +206,7 @@ def test_an_id_that_is_no_plain_text_is_not_taken(given: str, service: Service) 
 def application(paths: Paths) -> tuple[Any, splunk_routes.RequestIds]:
     settings = Settings(api_token="t", home=paths.home, notebooks=paths.notebooks)
     service = build(settings)
-    return service, splunk_routes.application(service, Admission(Bounds.of(settings, 1024)), Tokens(settings))
+    return service, splunk_routes.application(service, Admission(ConnectionBounds.of(settings, 1024)), Tokens(settings))
 
 
 def get(app: Any, path: str) -> tuple[int, bytes]:
@@ -296,8 +296,8 @@ def test_figures_of_a_model_are_seen_by_whoever_may_see_the_model() -> None:
     for name in ("sales_eu", "others"):
         drift.labels("umap", name).set(1)
     Gauge("rest", "Of the server", registry=registry).set(2)
-    seen = generate_latest(Seen(registry, Holder("narrow", models=("sales_*",)))).decode()
+    seen = generate_latest(SeenMetrics(registry, Holder("narrow", models=("sales_*",)))).decode()
     assert 'model="sales_eu"' in seen
     assert "rest 2.0" in seen
     assert "others" not in seen
-    assert "others" in generate_latest(Seen(registry, Holder("all"))).decode()
+    assert "others" in generate_latest(SeenMetrics(registry, Holder("all"))).decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from dltk_runtime.secret_names import meta_without_session_keys
 from dltk_runtime.server import protocol
 from dltk_runtime.server.tokens import token_matches
 from dltk_runtime.service.stage import Staged
+from tests.project.patterns import ROOT
 
 VERSION = VersionId(ModelName("umap", "m"), 1)
 META = {"options": {"params": {"algo": "umap"}, "model_name": "m"}}
@@ -93,6 +95,15 @@ def test_a_token_is_accepted_by_its_hash_and_the_hash_is_no_token(form: str) -> 
     for wrong in ("s3cre", "s3cret ", "", HASH, HASH.removeprefix("sha256:"), "Basic s3cret"):
         assert not token_matches(form.format(wrong), HASH)
     assert not token_matches("s3cret", "sha256:")
+
+
+@pytest.mark.parametrize("token", ["s3cret", HASH])
+def test_a_token_is_compared_in_a_time_that_does_not_depend_on_where_it_differs(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert token_matches("s3cret", token)
+    monkeypatch.setattr("hmac.compare_digest", lambda *_: False)
+    assert not token_matches("s3cret", token)
 
 
 @pytest.mark.parametrize("header", ["", "Bearer ", "Splunk ", "x"])
@@ -375,3 +386,10 @@ def test_a_summary_is_a_json_string_that_holds_json() -> None:
 )
 def test_a_failure_begins_with_the_words_that_people_look_for(route: str, error: DltkError, opening: str) -> None:
     assert message_of(protocol.failed(route, error)).startswith(opening)
+
+
+def test_no_room_of_the_front_can_unpickle() -> None:
+    folders = ("access", "apply", "cluster", "files", "fit", "jobs", "pool", "server", "service", "store", "tracking")
+    files = [path for folder in folders for path in (ROOT / "dltk_runtime" / folder).rglob("*.py")]
+    imports = re.compile(r"^\s*(import|from) (pickle|cloudpickle|joblib|marshal|dill|shelve)\b", re.MULTILINE)
+    assert [path.name for path in files if imports.search(path.read_text(encoding="utf-8"))] == []

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from dltk_runtime.access import file
-from dltk_runtime.access.file import Entry
+from dltk_runtime.access.file import TokenEntry
 from dltk_runtime.access.holder import Right
-from dltk_runtime.shadow import Comparison, Records
+from dltk_runtime.shadow import ComparedRequest, Records
 from tests.conftest import write_notebook
 from tests.fit.test_async_fits import FIT, SAVE, WAIT, Gate
 from tests.server.rights import ROWS, Others, ask, door, search
@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tokens(folder: Path) -> dict[str, str]:
     return {
-        name: file.add(folder / "tokens.json", Entry(name=name, values=[], **given))  # type: ignore[arg-type]
+        name: file.add(folder / "tokens.json", TokenEntry(name=name, values=[], **given))  # type: ignore[arg-type]
         for name, given in ENTRIES.items()
     }
 
@@ -164,7 +164,7 @@ def test_comparisons_with_an_old_container_are_seen_by_whoever_may_see_the_model
 ) -> None:
     records = Records(service.home / "shadow", 10**6)
     for name in ("m", "others", ""):  # the last is of a request that named no model
-        records.add(Comparison(datetime.now(UTC), "/apply", "algo", name, "success", "success"))
+        records.add(ComparedRequest(datetime.now(UTC), "/apply", "algo", name, "success", "success"))
     for token, models in (("narrow", ["m"]), ("reader", ["", "m", "others"])):
         _, answer = ask(service, "GET", "/v1/shadow", tokens[token])
         assert [each["model"] for each in answer["models"]] == models
@@ -233,7 +233,7 @@ def test_a_fit_into_a_model_of_another_token_warns_or_is_refused(
 
 def test_a_token_that_is_removed_from_the_file_counts_no_more(service: Service, folder: Path) -> None:
     path = folder / "tokens.json"
-    token = file.add(path, Entry(name="passing", values=[], rights=[Right.READ]))
+    token = file.add(path, TokenEntry(name="passing", values=[], rights=[Right.READ]))
     until(lambda: ask(service, "GET", "/v1/models", token)[0] == 200)
     path.rename(folder / "aside")
     until(lambda: 'dltk_token_unread{variable="DLTK_TOKENS_FILE"} 1.0' in service.send("/metrics", None).decode())
@@ -246,7 +246,7 @@ def test_a_token_that_is_removed_from_the_file_counts_no_more(service: Service, 
 def test_a_token_is_replaced_without_an_outage(service: Service, folder: Path) -> None:
     """As the page *Tokens and rights* says, step by step: at each moment one of the two values counts."""
     path = folder / "tokens.json"
-    entry = Entry(name="replaced", values=[], rights=[Right.READ])
+    entry = TokenEntry(name="replaced", values=[], rights=[Right.READ])
 
     def counts(token: str) -> bool:
         return ask(service, "GET", "/v1/models", token)[0] == 200

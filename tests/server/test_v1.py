@@ -235,7 +235,7 @@ def test_without_an_admin_token_the_container_s_own_is_enough(folder: Path, tmp_
 
 def _operations(service: Service) -> list[Operation]:
     settings = Settings(home=service.home, notebooks=service.notebooks)
-    return v1_routes.Api(build(settings), Tokens(settings)).operations()
+    return v1_routes.V1Api(build(settings), Tokens(settings)).operations()
 
 
 def test_the_document_describes_every_route_and_every_answer(service: Service) -> None:

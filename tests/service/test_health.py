@@ -10,7 +10,7 @@ import pytest
 from dltk_runtime.apply.drift import Level
 from dltk_runtime.jobs.record import State
 from dltk_runtime.service.calls import RecentCall
-from dltk_runtime.service.health import FINE, Known, badge
+from dltk_runtime.service.health import FINE, KnownModel, badge
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 
@@ -45,11 +45,11 @@ def calls(*outcomes: str) -> list[RecentCall]:
 )
 def test_the_worst_counts(given: dict[str, Any], level: str, reason: str) -> None:
     known = {"current": 2, "newest": 2, "time": NOW, **given}
-    assert badge(Known(**known), NOW) == (level, [reason])
+    assert badge(KnownModel(**known), NOW) == (level, [reason])
 
 
 def test_every_reason_is_named() -> None:
-    known = Known(
+    known = KnownModel(
         current=1,
         newest=2,
         damage="damaged",

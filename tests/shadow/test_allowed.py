@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dltk_runtime.access import file
-from dltk_runtime.access.file import Entry
+from dltk_runtime.access.file import TokenEntry
 from dltk_runtime.access.holder import Right
 from tests.conftest import write_notebook
 from tests.oldserver import OldContainer
@@ -61,7 +61,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory, processes: None) -> Iterator[World]:
     root = tmp_path_factory.mktemp("allowed")
     given = {
-        name: file.add(root / "tokens.json", Entry(name=name, values=[], **each)) for name, each in ENTRIES.items()
+        name: file.add(root / "tokens.json", TokenEntry(name=name, values=[], **each)) for name, each in ENTRIES.items()
     }
     with OldContainer(root / "old") as old:
         for name in ("plain", "waits"):

@@ -10,8 +10,8 @@ from dltk_runtime.call import Request
 from dltk_runtime.errors import BodyInvalid
 from dltk_runtime.names import MAX_NAME_LENGTH
 from dltk_runtime.payload import NO_ROWS
-from dltk_runtime.server.shadow.asked import REPEATED_MODEL, Asked, Table, model_in, named, repeated
-from dltk_runtime.server.shadow.kept import TAIL_BYTES, Kept, Room
+from dltk_runtime.server.shadow.asked import REPEATED_MODEL, OldAnswer, ShadowRequest, model_in, named, repeated
+from dltk_runtime.server.shadow.kept import TAIL_BYTES, KeptRequest, KeptRoom
 from tests.support.service import meta_for
 
 DATA = 'a,b\n1,"x\ny"\n2,é\n'
@@ -23,8 +23,8 @@ def sent(model: str = "m", **params: str) -> bytes:
     return json.dumps({"data": DATA, "meta": meta}).encode()
 
 
-def kept(request: bytes, answer: bytes = b"{}", room: int = 10**6, route: str = "/fit") -> Kept:
-    made = Kept(Room(room), route, "id", b"token")
+def kept(request: bytes, answer: bytes = b"{}", room: int = 10**6, route: str = "/fit") -> KeptRequest:
+    made = KeptRequest(KeptRoom(room), route, "id", b"token")
     for start in range(0, len(request), 100):
         made.add_sent(request[start : start + 100])
     made.complete, made.status = True, 200
@@ -34,7 +34,9 @@ def kept(request: bytes, answer: bytes = b"{}", room: int = 10**6, route: str = 
 
 
 def test_a_request_is_decoded_without_its_session_key() -> None:
-    asked = Asked.of(kept(sent(), json.dumps({"status": "success", "message": "", "results": "a\n1\n"}).encode()))
+    asked = ShadowRequest.of(
+        kept(sent(), json.dumps({"status": "success", "message": "", "results": "a\n1\n"}).encode())
+    )
     assert asked.request.model == "m"
     assert b"live-key" not in asked.request.meta_json
     assert (asked.old.outcome, json.loads(asked.old.results)) == ("success", "a\n1\n")
@@ -43,7 +45,7 @@ def test_a_request_is_decoded_without_its_session_key() -> None:
 
 def test_what_splunk_does_not_send_is_refused() -> None:
     with pytest.raises(BodyInvalid):
-        Asked.of(kept(b"no json"))
+        ShadowRequest.of(kept(b"no json"))
 
 
 @pytest.mark.parametrize(
@@ -60,14 +62,14 @@ def test_what_splunk_does_not_send_is_refused() -> None:
     ],
 )
 def test_an_answer_without_results_has_an_outcome_and_no_text(status: int, body: bytes, outcome: str) -> None:
-    assert Table.of(status, body) == Table(outcome)
+    assert OldAnswer.of(status, body) == OldAnswer(outcome)
 
 
 @pytest.mark.parametrize(
     ("mode", "nothing"), [("stage", True), ("'stage'", True), ('"register"', True), ("async", True), ("x", False)]
 )
 def test_a_mode_may_train_nothing(mode: str, nothing: bool) -> None:
-    asked = Asked.of(kept(sent(mode=mode)))
+    asked = ShadowRequest.of(kept(sent(mode=mode)))
     assert asked.trains_nothing("/fit") is nothing
     assert not asked.trains_nothing("/apply")
 
@@ -90,8 +92,8 @@ def test_names_are_kept_on_one_line_and_no_longer_than_ours() -> None:
 
 
 def test_what_finds_no_room_is_not_kept_and_gives_its_room_back() -> None:
-    room = Room(250)
-    made = Kept(room, "/apply", "id", b"")
+    room = KeptRoom(250)
+    made = KeptRequest(room, "/apply", "id", b"")
     made.add_sent(b"x" * 200)
     assert room.used == 200
     made.add_sent(b"x" * 100)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from dltk_runtime.server.shadow.forwarding import MARK, Forwarding
-from dltk_runtime.server.shadow.kept import Kept, Room
+from dltk_runtime.server.shadow.kept import KeptRequest, KeptRoom
 from dltk_runtime.server.shadow.pace import Pace
 from dltk_runtime.server.shadow.upstream import Upstream
 from tests.shadow.test_upstream import Raw
@@ -25,7 +25,7 @@ class Call:
 
     def __init__(self, path: str, body: bytes, *headers: Header, query: bytes = b"") -> None:
         self.sent: list[Message] = []
-        self.kept: list[Kept] = []
+        self.kept: list[KeptRequest] = []
         self._body: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         self._scope = {
             "type": "http",
@@ -48,7 +48,7 @@ class Call:
 
     async def through(self, upstream: Upstream, token: str = "", route: str = "post", own: bool = False) -> None:
         pace = Pace(lambda: None, lambda: None, lambda: False)
-        forwarding = Forwarding(upstream, token, Room(1000), pace, lambda _: None, self.kept.append)
+        forwarding = Forwarding(upstream, token, KeptRoom(1000), pace, lambda _: None, self.kept.append)
         if own:  # as if it had forwarded the request itself
             self._scope["headers"] = forwarding._headers(Request(self._scope))
         response = await getattr(forwarding, route)(Request(self._scope, self._receive))

@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 
 from dltk_runtime.errors import SettingInvalid
-from dltk_runtime.server.shadow.upstream import Answer, AnswerCut, Body, NoAnswer, Upstream
+from dltk_runtime.server.shadow.upstream import AnswerCut, Body, NoAnswer, Upstream, UpstreamAnswer
 from dltk_runtime.settings import Settings
 
 Result = TypeVar("Result")
@@ -48,8 +48,8 @@ class Raw:
 
         return asyncio.run(main())
 
-    def answered(self, body: Body | None = None) -> tuple[Answer, bytes]:
-        async def test(upstream: Upstream) -> tuple[Answer, bytes]:
+    def answered(self, body: Body | None = None) -> tuple[UpstreamAnswer, bytes]:
+        async def test(upstream: Upstream) -> tuple[UpstreamAnswer, bytes]:
             answer = await upstream.send("POST", "/fit", HEADERS, body or Body.whole(b"rows"))
             try:
                 return answer, b"".join([piece async for piece in answer.body()])

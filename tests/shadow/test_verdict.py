@@ -10,7 +10,7 @@ import pytest
 
 from dltk_runtime.commands import shadow
 from dltk_runtime.files import atomic
-from dltk_runtime.shadow import Comparison, Records, Verdict, judge, report
+from dltk_runtime.shadow import ComparedRequest, ComparisonVerdict, Records, judge, report
 from dltk_runtime.shadow.verdict import NOISE_FACTOR, noise_of
 from dltk_runtime.tables.figures import ColumnFigures, TableFigures
 
@@ -26,52 +26,52 @@ def table(*columns: ColumnFigures, rows: tuple[int, int] = (10, 10)) -> TableFig
     return TableFigures(rows, (2, 2), True, len(columns), 0.5, 1.0, within, columns)
 
 
-def record(figures: TableFigures | None = None, **changed: object) -> Comparison:
-    made = Comparison(NOW, "/apply", "algo", "m", "success", "success", rows=10, figures=figures)
+def record(figures: TableFigures | None = None, **changed: object) -> ComparedRequest:
+    made = ComparedRequest(NOW, "/apply", "algo", "m", "success", "success", rows=10, figures=figures)
     return msgspec.structs.replace(made, **changed)
 
 
 @pytest.mark.parametrize(
     ("made", "verdict"),
     [
-        (record(table()), Verdict.EQUAL),
-        (record(table(column(within=True))), Verdict.WITHIN),
-        (record(table(column(), column("y", within=True))), Verdict.DIFFERS),
-        (record(table(rows=(10, 9))), Verdict.DIFFERS),
-        (record(None, ours="error"), Verdict.OURS_FAILS),
-        (record(None, old="error"), Verdict.OLD_FAILS),
-        (record(None, old="no answer", ours="not tried"), Verdict.OLD_FAILS),
-        (record(None, old="HTTP 500", ours="error"), Verdict.OLD_FAILS),
+        (record(table()), ComparisonVerdict.EQUAL),
+        (record(table(column(within=True))), ComparisonVerdict.WITHIN),
+        (record(table(column(), column("y", within=True))), ComparisonVerdict.DIFFERS),
+        (record(table(rows=(10, 9))), ComparisonVerdict.DIFFERS),
+        (record(None, ours="error"), ComparisonVerdict.OURS_FAILS),
+        (record(None, old="error"), ComparisonVerdict.OLD_FAILS),
+        (record(None, old="no answer", ours="not tried"), ComparisonVerdict.OLD_FAILS),
+        (record(None, old="HTTP 500", ours="error"), ComparisonVerdict.OLD_FAILS),
     ],
 )
-def test_figures_have_a_verdict(made: Comparison, verdict: Verdict) -> None:
+def test_figures_have_a_verdict(made: ComparedRequest, verdict: ComparisonVerdict) -> None:
     assert judge(made, {}) is verdict
 
 
 @pytest.mark.parametrize(
     ("found", "noise", "verdict"),
     [
-        (column(largest=NOISE_FACTOR), {"x": (1.0, 1.0)}, Verdict.NOISY),
-        (column(largest=NOISE_FACTOR + 0.1), {"x": (1.0, 1.0)}, Verdict.DIFFERS),
-        (column(largest=0.1), {"y": (1.0, 1.0)}, Verdict.DIFFERS),
-        (column(equal=0.8, largest=None), {"x": (0.1, 0.0)}, Verdict.NOISY),
-        (column(equal=0.5, largest=None), {"x": (0.1, 0.0)}, Verdict.DIFFERS),
+        (column(largest=NOISE_FACTOR), {"x": (1.0, 1.0)}, ComparisonVerdict.NOISY),
+        (column(largest=NOISE_FACTOR + 0.1), {"x": (1.0, 1.0)}, ComparisonVerdict.DIFFERS),
+        (column(largest=0.1), {"y": (1.0, 1.0)}, ComparisonVerdict.DIFFERS),
+        (column(equal=0.8, largest=None), {"x": (0.1, 0.0)}, ComparisonVerdict.NOISY),
+        (column(equal=0.5, largest=None), {"x": (0.1, 0.0)}, ComparisonVerdict.DIFFERS),
     ],
 )
 def test_noise_is_what_the_old_container_differs_from_itself(
-    found: ColumnFigures, noise: dict[str, tuple[float, float]], verdict: Verdict
+    found: ColumnFigures, noise: dict[str, tuple[float, float]], verdict: ComparisonVerdict
 ) -> None:
     assert judge(record(table(found)), noise) is verdict
 
 
 def test_other_types_are_never_noise() -> None:
     other = ColumnFigures("x", ("int64", "float64"), 0.5, 0.1, False)
-    assert judge(record(table(other)), {"x": (1.0, 1.0)}) is Verdict.DIFFERS
+    assert judge(record(table(other)), {"x": (1.0, 1.0)}) is ComparisonVerdict.DIFFERS
 
 
 def test_more_columns_than_are_described_are_never_noise() -> None:
     figures = msgspec.structs.replace(table(column()), differing=2)
-    assert judge(record(figures), {"x": (1.0, 9.0)}) is Verdict.DIFFERS
+    assert judge(record(figures), {"x": (1.0, 9.0)}) is ComparisonVerdict.DIFFERS
 
 
 def test_the_noise_of_a_model_is_the_largest_of_its_repetitions() -> None:

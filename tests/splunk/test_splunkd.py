@@ -19,7 +19,7 @@ from dltk_runtime.emulator.mltk.commands import Mltk
 from dltk_runtime.emulator.mltk.stubs import Stubs
 from dltk_runtime.emulator.spl.context import Context
 from dltk_runtime.emulator.spl.files import LookupFolders
-from dltk_runtime.emulator.standin import Event, Index, Indexes, NotEmulated, Row, Storage, Window, epoch
+from dltk_runtime.emulator.standin import Index, IndexedEvent, Indexes, NotEmulated, Row, Storage, Window, epoch
 from dltk_runtime.emulator.standin.index import IndexUnknown
 from dltk_runtime.emulator.standin.kvstore import fill
 from dltk_runtime.emulator.standin.lookups import LookupMissing, Lookups
@@ -349,7 +349,7 @@ def test_indexes_are_made_listed_and_written_to_by_the_sdk(splunkd: Splunkd, sdk
 def test_a_window_has_its_beginning_and_not_its_end() -> None:
     index = Index("i")
     for time, indexed in ((10, 100), (20, 90), (20, 110), (30, 120)):
-        index.add(Event(time, indexed, {"t": str(time)}))
+        index.add(IndexedEvent(time, indexed, {"t": str(time)}))
     assert [event.time for event in index.events()] == [30, 20, 20, 10]
     assert [event.time for event in index.events(Window(10, 30))] == [20, 20, 10]
     assert [event.indexed for event in index.events(Window(index_earliest=100, index_latest=120))] == [110, 100]

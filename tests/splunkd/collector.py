@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dltk_runtime.emulator.standin import Event, NotEmulated
+from dltk_runtime.emulator.standin import IndexedEvent, NotEmulated
 from tests.splunkd.answers import Answer, Request, in_json
 
 if TYPE_CHECKING:
@@ -155,10 +155,10 @@ class Collector:
         self.splunkd.storage.indexes[index].add(_event(event, fields, moment, self.splunkd.now()))
 
 
-def _event(event: dict[str, Any], fields: dict[str, Any], moment: float, now: float) -> Event:
+def _event(event: dict[str, Any], fields: dict[str, Any], moment: float, now: float) -> IndexedEvent:
     data = event["event"]
     extracted = {name: _text(value) for name, value in data.items()} if isinstance(data, dict) else {}
-    return Event(
+    return IndexedEvent(
         time=moment,
         indexed=now,
         fields={**extracted, **{name: _text(value) for name, value in fields.items()}},

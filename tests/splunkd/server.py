@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dltk_runtime.emulator.errors import SearchInvalid
-from dltk_runtime.emulator.standin import Event, NotEmulated, Row, RunSearch, Storage, Window
+from dltk_runtime.emulator.standin import IndexedEvent, NotEmulated, Row, RunSearch, Storage, Window
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.transport import Tls
 from tests.splunkd import kv, objects, people, toolkit
@@ -205,7 +205,7 @@ class Splunkd:
             raise Refusal(400, f"supplied index '{name}' missing")
         raw, now = request.body.decode(), self.now()
         source, kind = request.params.get("source", "www"), request.params.get("sourcetype", "web_event")
-        self.storage.indexes[name].add(Event(now, now, {}, raw, "127.0.0.1", source, kind))
+        self.storage.indexes[name].add(IndexedEvent(now, now, {}, raw, "127.0.0.1", source, kind))
         return Answer(body=b"<response/>")
 
     def _login(self, request: Request) -> Answer:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dltk_runtime.jobs.index import Seen
+from dltk_runtime.jobs.index import SeenRecord
 from dltk_runtime.jobs.record import JobRecord
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import version
@@ -102,7 +102,7 @@ def test_files_of_an_old_volume_and_folders_without_a_version_are_no_models_of_a
     assert LocalModels(store).get(NAME).current == 0
 
 
-@pytest.mark.parametrize("kind", [JobRecord, Seen, Brief, VersionView, ModelView])
+@pytest.mark.parametrize("kind", [JobRecord, SeenRecord, Brief, VersionView, ModelView])
 def test_records_kept_by_the_thousand_cost_the_garbage_collector_nothing(kind: type[msgspec.Struct]) -> None:
     """Its walk stops all threads of the front, the one that answers ``/livez`` too."""
     fields = dict.fromkeys(kind.__struct_fields__)

@@ -163,6 +163,19 @@ def test_an_empty_current_is_damaged_and_no_version_takes_its_place_by_itself(st
     assert store.current(NAME) == version
 
 
+@pytest.mark.parametrize("torn", [1, 12, 0])
+def test_promotions_are_known_up_to_a_line_that_is_torn(torn: int, store: ModelStore) -> None:
+    """As a kill leaves it before `current` names the version, and a disk that lost the end of a file afterwards."""
+    first, second = promoted(store), promoted(store)
+    path = first.folder.parent / "promoted"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1]) + lines[-1][: len(lines[-1]) // 2 if not torn else -torn])
+    serving = ModelStore.open(Paths(first.folder.parents[6], first.folder.parents[6]), keep=5).choose(NAME)
+    assert (serving.version, "never promoted" in serving.problem) == (first, True)
+    store.promote(second)
+    assert (store.choose(NAME).version, store.choose(NAME).problem) == (second, "")
+
+
 # ---------------------------------------------------------------- any order of events
 
 

@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 
 from dltk_runtime.tracking import live as module
-from dltk_runtime.tracking.facts import Line
-from dltk_runtime.tracking.live import Live
-from dltk_runtime.tracking.place import Place
-from dltk_runtime.tracking.wire import Answer, Outcome
+from dltk_runtime.tracking.facts import TrackingLine
+from dltk_runtime.tracking.live import RunningFits
+from dltk_runtime.tracking.place import WaitingFolder
+from dltk_runtime.tracking.wire import Answer, SendOutcome
 
 
 class Helper:
     """Stands in for the helper process; keeps what it was asked to send."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: WaitingFolder) -> None:
         self._place = place
-        self.outcome = Outcome.DONE
+        self.outcome = SendOutcome.DONE
         self.got: list[tuple[int, str]] = []
 
-    def ask(self, line: Line, _timeout: float, **_: Any) -> Answer:
+    def ask(self, line: TrackingLine, _timeout: float, **_: Any) -> Answer:
         assert line.what == "steps"
         self.got.append((line.number, self._place.run(line.job).new_steps.read_text()))
         return Answer(0, self.outcome)
@@ -32,9 +32,9 @@ class Fit:
     """One running fit, whose steps a test writes."""
 
     def __init__(self, root: Path) -> None:
-        place = Place(root / "tracking")
+        place = WaitingFolder(root / "tracking")
         self.helper, self.down = Helper(place), False
-        self.live = Live(place, root / "jobs", self.helper, lambda: self.down)  # type: ignore[arg-type]
+        self.live = RunningFits(place, root / "jobs", self.helper, lambda: self.down)  # type: ignore[arg-type]
         self._file = root / "jobs" / "j" / "metrics.jsonl"
         for folder in (self._file.parent, place.run("j").path):
             folder.mkdir(parents=True)
@@ -73,9 +73,9 @@ def test_a_look_sends_a_bounded_piece(fit: Fit, monkeypatch: pytest.MonkeyPatch)
 
 def test_what_did_not_go_is_sent_again_after_a_pause(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     fit.report("one\n")
-    fit.helper.outcome = Outcome.LATER
+    fit.helper.outcome = SendOutcome.LATER
     assert fit.sent() == [(0, "one\n")]
-    fit.helper.outcome = Outcome.DONE
+    fit.helper.outcome = SendOutcome.DONE
     assert fit.sent() == []
     fit.live._paused_until = 0.0
     assert fit.sent() == [(0, "one\n")]

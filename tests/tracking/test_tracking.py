@@ -22,12 +22,12 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.store.store import Facts, ModelStore, Version
 from dltk_runtime.tracking import tracking as module
 from dltk_runtime.tracking.address import Address
-from dltk_runtime.tracking.child import LATE, Helper
-from dltk_runtime.tracking.facts import Line, clause, run_facts, typed
+from dltk_runtime.tracking.child import LATE, TrackingHelper
+from dltk_runtime.tracking.facts import TrackingLine, clause, run_facts, typed
 from dltk_runtime.tracking.interface import FitBegins
-from dltk_runtime.tracking.place import Place
+from dltk_runtime.tracking.place import WaitingFolder
 from dltk_runtime.tracking.tracking import Tracking
-from dltk_runtime.tracking.wire import Answer, Outcome
+from dltk_runtime.tracking.wire import Answer, SendOutcome
 from tests.conftest import MakeNotebook
 from tests.support.service import until
 
@@ -40,7 +40,7 @@ class NoServer:
     def start(self) -> None: ...
 
     def ask(self, *_: Any, **__: Any) -> Answer:
-        return Answer(0, Outcome.LATER, error="down")
+        return Answer(0, SendOutcome.LATER, error="down")
 
     def close(self) -> None: ...
 
@@ -57,7 +57,7 @@ def jobs(paths: Paths) -> JobStore:
 
 @pytest.fixture
 def tracking(paths: Paths, store: ModelStore, jobs: JobStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracking]:
-    monkeypatch.setattr(module, "Helper", lambda *_: NoServer())
+    monkeypatch.setattr(module, "TrackingHelper", lambda *_: NoServer())
     monkeypatch.setattr(module, "LEFT_SECONDS", 0.0)
     made = Tracking(Address({"MLFLOW_TRACKING_URI": "http://mlflow.example"}, True), place(paths), paths, 10**6)
     made.start(store, jobs)
@@ -65,8 +65,8 @@ def tracking(paths: Paths, store: ModelStore, jobs: JobStore, monkeypatch: pytes
     made.close(0.0)
 
 
-def place(paths: Paths) -> Place:
-    return Place(paths.home / "tracking")
+def place(paths: Paths) -> WaitingFolder:
+    return WaitingFolder(paths.home / "tracking")
 
 
 def lines(paths: Paths) -> list[tuple[str, str]]:
@@ -113,9 +113,9 @@ def test_a_fit_waits_two_seconds_for_its_run_and_the_next_one_not_at_all(
     """Of a server that takes the connection and answers nothing; what waits is sent by others, later."""
     asked: list[tuple[float, bool]] = []
 
-    def silent(line: Line, timeout: float, *, now: bool = False) -> Answer:
+    def silent(line: TrackingLine, timeout: float, *, now: bool = False) -> Answer:
         asked.append((timeout, now))
-        return Answer(0, Outcome.LATER, error=LATE)
+        return Answer(0, SendOutcome.LATER, error=LATE)
 
     monkeypatch.setattr(tracking._helper, "ask", silent)
     monkeypatch.setattr(tracking.sender, "put", lambda *_: True)  # so that nothing else asks
@@ -125,11 +125,11 @@ def test_a_fit_waits_two_seconds_for_its_run_and_the_next_one_not_at_all(
 
 
 def test_an_answer_that_does_not_come_is_one_for_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    helper = Helper(Address({"MLFLOW_TRACKING_URI": "http://mlflow.example"}, True), tmp_path)
+    helper = TrackingHelper(Address({"MLFLOW_TRACKING_URI": "http://mlflow.example"}, True), tmp_path)
     written = BytesIO()
     monkeypatch.setattr(helper, "_running", lambda: SimpleNamespace(stdin=written))
-    answer = helper.ask(Line("begin", "j"), 0.01, now=True)
-    assert (answer.outcome, answer.error) == (Outcome.LATER, LATE)
+    answer = helper.ask(TrackingLine("begin", "j"), 0.01, now=True)
+    assert (answer.outcome, answer.error) == (SendOutcome.LATER, LATE)
     assert json.loads(written.getvalue())["now"]
     assert helper._waiting == {}, "who waits for nothing is not remembered"
 
@@ -231,7 +231,7 @@ def test_the_clause_is_the_searchs_command() -> None:
 def test_beyond_the_bound_a_runs_files_are_dropped_before_the_run(
     paths: Paths, store: ModelStore, jobs: JobStore, monkeypatch: pytest.MonkeyPatch, limit: int, kept: list[str]
 ) -> None:
-    monkeypatch.setattr(module, "Helper", lambda *_: NoServer())
+    monkeypatch.setattr(module, "TrackingHelper", lambda *_: NoServer())
     tracking = Tracking(Address({"MLFLOW_TRACKING_URI": "http://mlflow.example"}, True), place(paths), paths, limit)
     tracking.start(store, jobs)
     job, _ = run(begun(tracking, jobs))

@@ -14,7 +14,7 @@ from dltk_runtime import cli
 from dltk_runtime.commands import Exit
 from dltk_runtime.files import atomic
 from dltk_runtime.paths import Paths
-from dltk_runtime.shadow import Comparison, Records
+from dltk_runtime.shadow import ComparedRequest, Records
 from dltk_runtime.splunk import spool
 from dltk_runtime.splunk.spool import Spool
 from dltk_runtime.store.store import ModelName, ModelStore
@@ -154,12 +154,12 @@ def test_comparisons_of_the_model_go_while_a_server_adds_others(paths: Paths) ->
     records = Records(paths.shadow, 600)
     for algorithm, model in (("umap", "default"), ("umap", "other"), ("pca", "default"), ("", "default")):
         for _ in range(2):
-            records.add(Comparison(datetime.now(UTC), "/apply", algorithm, model, "success", "success"))
+            records.add(ComparedRequest(datetime.now(UTC), "/apply", algorithm, model, "success", "success"))
     assert (paths.shadow / "before.jsonl").exists()
     result = forget(paths, "umap/default", "--yes")
     assert result.exit_code == Exit.OK, result.output
     assert "comparisons with an old container" in result.output
-    records.add(Comparison(datetime.now(UTC), "/fit", "umap", "new", "success", "success"))
+    records.add(ComparedRequest(datetime.now(UTC), "/fit", "umap", "new", "success", "success"))
     assert {(each.algorithm, each.model) for each in records.all()} <= {
         ("umap", "other"),
         ("pca", "default"),

@@ -145,6 +145,20 @@ def test_a_restoration_overwrites_nothing_and_goes_on_after_a_cut(tmp_path: Path
     assert store.serving(NAME).number == 5
 
 
+def test_what_was_done_to_a_model_is_there_once_after_its_backup_is_restored(tmp_path: Path) -> None:
+    paths = home(tmp_path, "one", "s3://a/x")
+    store = ModelStore.open(paths, keep=5)
+    commit(store)
+    for number, what in enumerate((What.KEPT_BACK, What.PINNED)):
+        store.record(NAME, what, Actor(owner="anna"), number)
+    found = back_up(paths, tmp_path / "backup")
+    place = ObjectStore(opened._bucket(paths.objects), paths)
+    before = place.deeds(NAME)
+    for number in range(2):
+        restore.restore(tmp_path / "backup", found, home(tmp_path, f"new{number}", paths.objects), set_aside=False)
+    assert (place.deeds(NAME), [each.what for each in before]) == (before, [What.KEPT_BACK, What.PINNED])
+
+
 def test_a_version_promoted_while_others_are_copied_is_in_the_copy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

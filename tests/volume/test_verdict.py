@@ -13,7 +13,7 @@ from dltk_runtime.volume import formats, libraries
 from dltk_runtime.volume.errors import VolumeError
 from dltk_runtime.volume.examine import used_in
 from dltk_runtime.volume.formats import Format, format_of
-from dltk_runtime.volume.verdict import Loading, Verdict, judge
+from dltk_runtime.volume.verdict import Loading, ModelVerdict, judge
 from dltk_runtime.worker.messages import ErrorReport
 
 STORED = Path(__file__).parent.parent / "data" / "old_models"
@@ -90,7 +90,7 @@ def test_a_warning_that_the_worker_printed_names_the_release() -> None:
         "x.py:380: InconsistentVersionWarning: Trying to unpickle estimator PCA from version 1.2.2 when using 1.9.1."
     )
     judged = judge(Loading(printed=printed), [Format("pickle")])
-    assert (judged.verdict, judged.why) == (Verdict.LOADS, "written by scikit-learn 1.2.2, read by 1.9.1")
+    assert (judged.verdict, judged.why) == (ModelVerdict.LOADS, "written by scikit-learn 1.2.2, read by 1.9.1")
 
 
 def test_a_long_error_is_cut() -> None:

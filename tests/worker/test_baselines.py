@@ -9,7 +9,7 @@ import pytest
 from dltk_runtime.pool.environment import worker_environment
 from dltk_runtime.settings import Settings
 from dltk_runtime.tables.feature import Feature
-from dltk_runtime.worker.baselines import Tally, features_of
+from dltk_runtime.worker.baselines import BinTally, features_of
 from dltk_runtime.worker.fit import ModelFit
 
 TIMES = pd.to_datetime(["2026-01-01", "2026-01-02"])
@@ -62,7 +62,7 @@ def test_rows_are_counted_in_hashed_categories_as_in_plain_ones() -> None:
     for keep_values in (True, False):
         features = features_of(frame, keep_values=keep_values)
         assert msgspec.json.decode(msgspec.json.encode(features), type=tuple[Feature, ...]) == features
-        tally = Tally(features)
+        tally = BinTally(features)
         tally.add(applied)
         found.append(tally.take())
     assert found[0] == found[1] == (5, {"user": [1, 2, 0, 1, 1]})

@@ -37,9 +37,15 @@ def test_a_place_without_room_is_left_out(sides: tuple[Board, Board]) -> None:
     assert ours.last() == Entered("apply")
 
 
-def test_what_a_notebook_writes_into_it_is_no_phase(sides: tuple[Board, Board]) -> None:
+@pytest.mark.parametrize(
+    "written", [b"\xff" * 8, b"\x82\xa5phase\xa1\xff\xa5place\xa0", b"\x81\xa1x" + b"\x91" * 3000, b"\x91" * 3000]
+)
+def test_what_a_notebook_writes_into_it_is_no_phase(written: bytes, sides: tuple[Board, Board]) -> None:
     ours, theirs = sides
-    theirs._page[:8] = b"\xff" * 8
+    theirs.enter(Entered("apply"))
+    start = board._SIZE_BYTES
+    theirs._page[:start] = len(written).to_bytes(start, "little")
+    theirs._page[start : start + len(written)] = written
     assert ours.last() is None
 
 

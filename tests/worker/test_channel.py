@@ -62,10 +62,17 @@ def test_a_closed_channel_is_reported(pair: Pair, closed: int) -> None:
         channel.receive(pair[0], FROM_WORKER)
 
 
+ENTERED = b"\x82\xa4type\xa7Entered"
+NO_TEXT, NESTED = ENTERED + b"\xa5phase\xa1\xff", ENTERED + b"\xa1x" + b"\x91" * 5000
+
+
 @pytest.mark.parametrize(
     "datagram",
-    [b"x", struct.pack("<BI", 0, 3) + b"\xc1\xc1\xc1", struct.pack("<BI", 3, 9), struct.pack("<BI", 0, 0)],
-    ids=["short", "no message", "files that did not come", "empty"],
+    [
+        *(b"x", struct.pack("<BI", 0, 3) + b"\xc1\xc1\xc1", struct.pack("<BI", 3, 9), struct.pack("<BI", 0, 0)),
+        *(struct.pack("<BI", 0, len(text)) + text for text in (NO_TEXT, NESTED)),
+    ],
+    ids=["short", "no message", "files that did not come", "empty", "no text", "nested too deeply"],
 )
 @pytest.mark.parametrize("files", [0, 2])
 def test_an_invalid_message_closes_the_channel_and_its_files(pair: Pair, datagram: bytes, files: int) -> None:

@@ -18,7 +18,7 @@ from dltk_runtime.worker.door import Visit
 from dltk_runtime.worker.failure import PhaseFailed
 from dltk_runtime.worker.handler import Handler
 from dltk_runtime.worker.messages import Apply, ApplyTogether, Fit, Fitted, Load
-from dltk_runtime.worker.read_ahead import Reader
+from dltk_runtime.worker.read_ahead import AheadReader
 from tests.conftest import MakeNotebook
 
 pytestmark = pytest.mark.usefixtures("finder")
@@ -46,7 +46,7 @@ MakeHandler = Callable[[], Handler]
 def handler(paths: Paths, make_notebook: MakeNotebook, finder: CodeFinder) -> MakeHandler:
     finder.remove()
     make_notebook("algo", **CELLS)
-    return lambda: Handler(paths, lambda _: None, Reader())
+    return lambda: Handler(paths, lambda _: None, AheadReader())
 
 
 @pytest.fixture

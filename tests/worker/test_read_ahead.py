@@ -10,7 +10,7 @@ import pytest
 from dltk_runtime.apply.read_ahead import Headers
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.worker.messages import ReadAhead
-from dltk_runtime.worker.read_ahead import Incoming, Reader
+from dltk_runtime.worker.read_ahead import AheadReader, Incoming
 
 ROWS = 600_000  # three of the smallest pieces
 PLAIN = b"a,b\n" + b"1,2.5\n" * ROWS
@@ -18,12 +18,12 @@ TEXT = b"a,b\n" + b"x,2.5\n" * ROWS
 
 
 @pytest.fixture
-def reader() -> Iterator[Reader]:
-    yield (reader := Reader())
+def reader() -> Iterator[AheadReader]:
+    yield (reader := AheadReader())
     reader.take_frame()
 
 
-def begun(reader: Reader, text: bytes) -> Incoming:
+def begun(reader: AheadReader, text: bytes) -> Incoming:
     file, growth = os.memfd_create("rows"), os.eventfd(0)
     os.write(file, text)
     incoming = Incoming(ReadAhead(number=1, expected=len(text)), file, growth)
@@ -31,19 +31,19 @@ def begun(reader: Reader, text: bytes) -> Incoming:
     return incoming
 
 
-def test_rows_that_were_parsed_in_pieces_are_a_frame(reader: Reader) -> None:
+def test_rows_that_were_parsed_in_pieces_are_a_frame(reader: AheadReader) -> None:
     assert begun(reader, PLAIN)._parse()
     frame, in_vain = reader.take_frame()
     assert frame is not None
     assert (len(frame), in_vain) == (ROWS, False)
 
 
-def test_a_request_that_is_quicker_than_the_first_piece_was_not_read_ahead_in_vain(reader: Reader) -> None:
+def test_a_request_that_is_quicker_than_the_first_piece_was_not_read_ahead_in_vain(reader: AheadReader) -> None:
     begun(reader, PLAIN)
     assert reader.take_frame() == (None, False)
 
 
-def test_rows_that_can_only_be_parsed_whole_were_read_ahead_in_vain(reader: Reader) -> None:
+def test_rows_that_can_only_be_parsed_whole_were_read_ahead_in_vain(reader: AheadReader) -> None:
     assert not begun(reader, TEXT)._parse()
     assert reader.take_frame() == (None, True)
     assert begun(reader, PLAIN + b"x,1\n")._parse()  # which the last piece alone shows

@@ -16,6 +16,6 @@ be unknown.
 """
 
 from dltk_runtime.doctor.flow.examine import examine
-from dltk_runtime.doctor.flow.splunk import Splunk
+from dltk_runtime.doctor.flow.splunk import SearchHead
 
-__all__ = ["Splunk", "examine"]
+__all__ = ["SearchHead", "examine"]

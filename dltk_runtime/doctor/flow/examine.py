@@ -9,11 +9,11 @@ from dltk_runtime import booleans
 from dltk_runtime.doctor.finding import Finding, error, ok, unknown
 from dltk_runtime.doctor.flow import load, rights, schedules, storage
 from dltk_runtime.doctor.flow.installed import APPS, Installed, read
-from dltk_runtime.doctor.flow.splunk import Splunk
+from dltk_runtime.doctor.flow.splunk import SearchHead
 from dltk_runtime.doctor.rest import Refused
 from dltk_runtime.errors import DltkError
 
-Check = Callable[[Splunk, Installed], Iterator[Finding]]
+Check = Callable[[SearchHead, Installed], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
     schedules.schedules,
     schedules.owners,
@@ -29,7 +29,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(splunk: Splunk, name: str) -> Iterator[Finding]:
+def examine(splunk: SearchHead, name: str) -> Iterator[Finding]:
     """Yield the lines on the app `name`.
 
     Raises:
@@ -54,7 +54,7 @@ def examine(splunk: Splunk, name: str) -> Iterator[Finding]:
         yield from _lines(check, splunk, installed)
 
 
-def _lines(check: Check, splunk: Splunk, installed: Installed) -> Iterator[Finding]:
+def _lines(check: Check, splunk: SearchHead, installed: Installed) -> Iterator[Finding]:
     try:
         yield from check(splunk, installed)
     except Refused as failure:

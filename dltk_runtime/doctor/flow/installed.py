@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dltk_runtime import booleans
-from dltk_runtime.doctor.flow.splunk import Splunk
+from dltk_runtime.doctor.flow.splunk import SearchHead
 from dltk_runtime.flows.app import App, AppSearch
 from dltk_runtime.flows.conf import Stanza
 from dltk_runtime.flows.dataflow import Dataflow, SearchFlow, dataflow
@@ -98,7 +98,7 @@ def within(app: str, folder: str) -> str:
     return f"/servicesNS/-/{app}/{folder}"
 
 
-def read(splunk: Splunk, name: str, entry: Entry) -> Installed:
+def read(splunk: SearchHead, name: str, entry: Entry) -> Installed:
     """Read the objects of the app `name`, whose own entry is `entry`.
 
     Raises:
@@ -108,7 +108,7 @@ def read(splunk: Splunk, name: str, entry: Entry) -> Installed:
     return Installed(name, entry, {each: _listed(splunk, name, each) for each in folders})
 
 
-def _listed(splunk: Splunk, app: str, folder: str) -> dict[str, Entry]:
+def _listed(splunk: SearchHead, app: str, folder: str) -> dict[str, Entry]:
     """Return the entries by name; of two with one name the app's own."""
     entries = splunk.rest.entries(within(app, folder))[0]
     return {str(each["name"]): each for each in sorted(entries, key=lambda each: each["acl"].get("app") == app)}

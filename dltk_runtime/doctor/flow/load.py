@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from dltk_runtime.doctor.finding import Finding, error, ok, unknown, warning
 from dltk_runtime.doctor.flow.installed import Installed
-from dltk_runtime.doctor.flow.splunk import Splunk
+from dltk_runtime.doctor.flow.splunk import SearchHead
 from dltk_runtime.doctor.rest import Refused
 from dltk_runtime.flows.burden import burden
 from dltk_runtime.texts import counted
@@ -20,7 +20,7 @@ PERCENT = 100
 _SKIPPED = "skipped"
 
 
-def load(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
+def load(splunk: SearchHead, installed: Installed) -> Iterator[Finding]:
     """Compare the burden that `flow new` prints with the scheduler's limit."""
     adding = burden([each for each in installed.scheduled if installed.runs(each)])
     allowed, where = _limit(splunk)
@@ -35,7 +35,7 @@ def load(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
         yield ok("load", text, where=where)
 
 
-def _limit(splunk: Splunk) -> tuple[int, str]:
+def _limit(splunk: SearchHead) -> tuple[int, str]:
     """Return the number of scheduled searches that run at once, and where it is said.
 
     limits.conf: (max_searches_per_cpu * cores + base_max_searches) * max_searches_perc / 100.
@@ -51,7 +51,7 @@ def _limit(splunk: Splunk) -> tuple[int, str]:
         return at_once * int(scheduler["max_searches_perc"]) // PERCENT, f"{LIMITS}, {SERVER}"
 
 
-def skipped(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
+def skipped(splunk: SearchHead, installed: Installed) -> Iterator[Finding]:
     """Count what the scheduler skipped in a day, by what it writes of itself."""
     if not splunk.me.searches("_internal"):
         text = "the token's user may not search index=_internal"

@@ -20,7 +20,7 @@ _WEEK_SECONDS = 7 * DAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RunRecord:
     """The run record of one search: its index, and the values by which it is found."""
 
     search: AppSearch
@@ -52,12 +52,12 @@ class Record:
         return max(lag, 0.0) + 2 * gap(self.search, now) + RESERVE_SECONDS
 
 
-def records(installed: Installed) -> Iterator[Record]:
+def records(installed: Installed) -> Iterator[RunRecord]:
     """Yield the run records that the app's scheduled searches write, each once.
 
     A search that writes several windows has a form for each; one that counts scored rows is enough.
     """
-    found: dict[tuple[str, ...], Record] = {}
+    found: dict[tuple[str, ...], RunRecord] = {}
     for record in _forms(installed):
         key = record.search.name, record.index, record.kind, record.flow
         if key not in found or record.scores:
@@ -65,14 +65,14 @@ def records(installed: Installed) -> Iterator[Record]:
     yield from found.values()
 
 
-def _forms(installed: Installed) -> Iterator[Record]:
+def _forms(installed: Installed) -> Iterator[RunRecord]:
     """Yield one record for each form of each write."""
     for flow, write in installed.flow.writes():
         for shape in write.shapes if write.command == "collect" and flow.search.scheduled else ():
             kinds = [kind for kind in KINDS if kind in shape.values.get("kind", ())]
             flows = sorted(shape.values.get("flow", ()))
             for kind in kinds:
-                yield Record(flow.search, write.target, kind, flows[0] if flows else "", shape.has("scored"))
+                yield RunRecord(flow.search, write.target, kind, flows[0] if flows else "", shape.has("scored"))
 
 
 def gap(search: AppSearch, now: float) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 from dltk_runtime.doctor.finding import Finding, error, ok, unknown
 from dltk_runtime.doctor.flow.installed import APPS, COLLECTIONS, LOOKUPS, TRANSFORMS, Installed
 from dltk_runtime.doctor.flow.schedules import listed
-from dltk_runtime.doctor.flow.splunk import ROLES, Person, Splunk
+from dltk_runtime.doctor.flow.splunk import ROLES, Person, SearchHead
 from dltk_runtime.doctor.owners import TOOLKIT_CAPABILITIES
 from dltk_runtime.emulator.mltk.stubs import PREFIX, SUFFIX
 from dltk_runtime.flows.dataflow import SearchFlow
@@ -17,7 +17,7 @@ from dltk_runtime.flows.rights import Needs, needs
 Object = tuple[str, str, Mapping[str, Any]]  # its place, its name, its entry
 
 
-def rights(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
+def rights(splunk: SearchHead, installed: Installed) -> Iterator[Finding]:
     """Check each owner against the table of `dltk_runtime.flows.rights`."""
     for owner, flows in sorted(installed.owned().items()):
         person = None if owner == "nobody" else splunk.person(owner)
@@ -31,7 +31,7 @@ def rights(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
             yield ok("rights", text, where=ROLES)
 
 
-def _capabilities(splunk: Splunk, person: Person, flows: list[SearchFlow]) -> Iterator[Finding]:
+def _capabilities(splunk: SearchHead, person: Person, flows: list[SearchFlow]) -> Iterator[Finding]:
     needed = {name for each in flows for name in needs(each).capabilities}
     # Older releases of the AI Toolkit lack these capabilities, and then no role has them.
     needed -= TOOLKIT_CAPABILITIES - splunk.capabilities

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dltk_runtime import booleans, texts
 from dltk_runtime.doctor.finding import Finding, error, ok, warning
 from dltk_runtime.doctor.flow.installed import MACROS, SAVED, Installed
-from dltk_runtime.doctor.flow.splunk import Splunk
+from dltk_runtime.doctor.flow.splunk import SearchHead
 from dltk_runtime.emulator.spl.macros import called
 from dltk_runtime.flows.hearing import is_alert, unheard
 from dltk_runtime.texts import counted
@@ -20,7 +20,7 @@ def listed(names: Iterable[str]) -> str:
     return texts.listed(names, MAX_LISTED)
 
 
-def schedules(_: Splunk, installed: Installed) -> Iterator[Finding]:
+def schedules(_: SearchHead, installed: Installed) -> Iterator[Finding]:
     """Check that the schedules are on."""
     where, searches = installed.path(SAVED), installed.scheduled
     off = [each.name for each in searches if not installed.runs(each)]
@@ -44,7 +44,7 @@ def schedules(_: Splunk, installed: Installed) -> Iterator[Finding]:
         yield warning("schedules", f"disabled, so not even run by hand: {listed(disabled)}", advice, where=where)
 
 
-def owners(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
+def owners(splunk: SearchHead, installed: Installed) -> Iterator[Finding]:
     """Check that the searches belong to a user who exists."""
     where = installed.path(SAVED)
     advice = "POST …/saved/searches/<name>/acl with owner=<service account>&sharing=app."
@@ -60,7 +60,7 @@ def owners(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
             yield ok("owners", f"owned by {owner}: {names}", where=where)
 
 
-def macros(_: Splunk, installed: Installed) -> Iterator[Finding]:
+def macros(_: SearchHead, installed: Installed) -> Iterator[Finding]:
     """Check that every macro is there, and show the values of those that searches call."""
     seen = {name.partition("(")[0] for name in installed.seen[MACROS]}
     texts = [*(each.text for each in installed.app.searches), *_definitions(installed)]
@@ -74,7 +74,7 @@ def macros(_: Splunk, installed: Installed) -> Iterator[Finding]:
             yield ok("macros", f"{name} is {installed.own(MACROS)[name].get('definition', '')}", where=where)
 
 
-def heard(_: Splunk, installed: Installed) -> Iterator[Finding]:
+def heard(_: SearchHead, installed: Installed) -> Iterator[Finding]:
     """Check that somebody hears the alerts."""
     alerts = [each.name for each in installed.scheduled if is_alert(each.stanza)]
     silent = unheard(installed.app)

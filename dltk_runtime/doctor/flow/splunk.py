@@ -47,7 +47,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Splunk:
+class SearchHead:
     """One search head, asked as the owner of one token; nothing is written."""
 
     rest: Rest

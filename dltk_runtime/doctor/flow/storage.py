@@ -10,9 +10,9 @@ from dltk_runtime import booleans
 from dltk_runtime.doctor.finding import Finding, error, ok, unknown, warning
 from dltk_runtime.doctor.flow import crowded
 from dltk_runtime.doctor.flow.installed import COLLECTIONS, LOOKUPS, TRANSFORMS, Installed
-from dltk_runtime.doctor.flow.records import Record, gap, records
+from dltk_runtime.doctor.flow.records import RunRecord, gap, records
 from dltk_runtime.doctor.flow.schedules import listed
-from dltk_runtime.doctor.flow.splunk import Splunk
+from dltk_runtime.doctor.flow.splunk import SearchHead
 from dltk_runtime.emulator.mltk.stubs import PREFIX, SUFFIX
 from dltk_runtime.flows.rights import needs
 from dltk_runtime.texts import counted
@@ -23,7 +23,7 @@ STATISTICS = "/services/server/introspection/kvstore/collectionstats"
 MAX_COLLECTION_ROWS = 50_000
 
 
-def indexes(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
+def indexes(splunk: SearchHead, installed: Installed) -> Iterator[Finding]:
     """Check that what the searches write to is there, and of the right kind."""
     known = {str(each["name"]): each for each in splunk.rest.entries(INDEXES, datatype="all")[0]}
     writes = {(each.target, each.command) for _, each in installed.flow.writes() if each.command != "outputlookup"}
@@ -47,7 +47,7 @@ def indexes(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
             yield ok("indexes", f"{index} takes {wanted}s", where=where)
 
 
-def runs(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
+def runs(splunk: SearchHead, installed: Installed) -> Iterator[Finding]:
     """Check the last run record of each search that leaves one."""
     now = time.time()
     for record in records(installed):
@@ -61,7 +61,7 @@ def runs(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
         yield _judged(record, last, place, now, running=installed.runs(record.search))
 
 
-def _judged(record: Record, last: object, place: str, now: float, *, running: bool) -> Finding:
+def _judged(record: RunRecord, last: object, place: str, now: float, *, running: bool) -> Finding:
     name = record.search.name
     if not isinstance(last, dict):
         text = f"{name}: no run record in {record.days} days"
@@ -80,7 +80,7 @@ def _judged(record: Record, last: object, place: str, now: float, *, running: bo
     return ok("runs", f"{said}, all scored" if record.scores else said, where=place)
 
 
-def models(_: Splunk, installed: Installed) -> Iterator[Finding]:
+def models(_: SearchHead, installed: Installed) -> Iterator[Finding]:
     """Check that every model that is applied has its entry, and say which are trained."""
     wanted = [(flow.search.name, model) for flow in installed.flow.searches for model in needs(flow).applied]
     where = installed.path(LOOKUPS)
@@ -94,7 +94,7 @@ def models(_: Splunk, installed: Installed) -> Iterator[Finding]:
             yield error("models", f"{model} has no entry, so it cannot be applied by {applied}", advice, where=where)
 
 
-def collections(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
+def collections(splunk: SearchHead, installed: Installed) -> Iterator[Finding]:
     """Check the definitions of lookups, and the sizes of the app's collections."""
     used = {name for each in installed.flow.searches for name in needs(each).read_lookups | needs(each).written_lookups}
     known = installed.seen[TRANSFORMS].keys() | installed.seen[LOOKUPS].keys()
@@ -116,7 +116,7 @@ def collections(splunk: Splunk, installed: Installed) -> Iterator[Finding]:
             yield ok("collections", f"{name} has {counted(count, 'record')}", where=STATISTICS)
 
 
-def _counts(splunk: Splunk, app: str) -> dict[str, int]:
+def _counts(splunk: SearchHead, app: str) -> dict[str, int]:
     """Return the numbers of records by collection."""
     told = [text for entry in splunk.rest.entries(STATISTICS)[0] for text in entry.get("data") or []]
     statistics = [json.loads(each) for each in told]

@@ -11,14 +11,14 @@ import pandas as pd
 
 from dltk_runtime.client.http import Container, Reply
 from dltk_runtime.emulator.errors import SearchError
-from dltk_runtime.emulator.mltk.reply import Answer, unreadable
+from dltk_runtime.emulator.mltk.reply import ContainerAnswer, unreadable
 from dltk_runtime.emulator.mltk.results import MessageLevel, SearchMessage, info
 
 ARROW = "application/vnd.apache.arrow.stream"
 VERSION, WARNING = "dltk-version", "dltk-warning"  # headers of the answer
 
 
-def apply(container: Container, rows: pd.DataFrame, meta: Mapping[str, Any]) -> Answer:
+def apply(container: Container, rows: pd.DataFrame, meta: Mapping[str, Any]) -> ContainerAnswer:
     """Apply the model that `meta` names to `rows`; its parameters go with the request.
 
     Raises:
@@ -39,9 +39,9 @@ def _stream(rows: pd.DataFrame) -> bytes:
     return bytes(sink.getvalue())
 
 
-def _read(reply: Reply) -> Answer:
+def _read(reply: Reply) -> ContainerAnswer:
     if reply.status != 200:
-        return Answer(SearchMessage(MessageLevel.ERROR, _detail(reply)), None)
+        return ContainerAnswer(SearchMessage(MessageLevel.ERROR, _detail(reply)), None)
     pa = _pyarrow()
     try:
         results = pa.ipc.open_stream(reply.body).read_all().to_pandas()
@@ -49,7 +49,7 @@ def _read(reply: Reply) -> Answer:
         raise unreadable(reply, f"the results are no Arrow stream ({error})") from error
     warning = _unescaped(reply.headers.get(WARNING, ""))
     text = f"/apply done successfully by Arrow, version {reply.headers.get(VERSION, '?')}"
-    return Answer(info(f"{text}. {warning}" if warning else f"{text}."), results)
+    return ContainerAnswer(info(f"{text}. {warning}" if warning else f"{text}."), results)
 
 
 def _detail(reply: Reply) -> str:

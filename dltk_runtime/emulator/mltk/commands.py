@@ -17,7 +17,7 @@ from dltk_runtime.client.http import Container
 from dltk_runtime.emulator.errors import SearchError, SearchInvalid
 from dltk_runtime.emulator.mltk import by_arrow, reply, request
 from dltk_runtime.emulator.mltk.grammar import CONTAINERS, ApplyCommand, FitCommand
-from dltk_runtime.emulator.mltk.kept import Kept, KeptModels, make_kept
+from dltk_runtime.emulator.mltk.kept import KeptModel, KeptModels, make_kept
 from dltk_runtime.emulator.mltk.results import Result, SearchMessage, failed, info, once, warn
 from dltk_runtime.emulator.mltk.stub import Stub, make_stub, runs_in_splunk
 from dltk_runtime.emulator.mltk.stubs import Stubs
@@ -64,7 +64,7 @@ class Mltk:
         """The models of the toolkit's algorithms, beside the stubs."""
         return KeptModels(self.stubs.folder)
 
-    def find(self, name: str) -> Stub | Kept:
+    def find(self, name: str) -> Stub | KeptModel:
         """Return the model `name`, of a container or of the toolkit.
 
         Raises:
@@ -90,26 +90,26 @@ class Mltk:
             self.stubs.path(fit.model).unlink(missing_ok=True)
         return Result(made, (*messages, *warnings))
 
-    def apply(self, frame: pd.DataFrame, apply: ApplyCommand, stub: Stub | Kept) -> Result:
+    def apply(self, frame: pd.DataFrame, apply: ApplyCommand, stub: Stub | KeptModel) -> Result:
         """Score `frame` with a model, with one call per `CHUNK_ROWS` rows.
 
         Raises:
             SearchInvalid: the model runs inside Splunk.
         """
-        if isinstance(stub, Kept):
+        if isinstance(stub, KeptModel):
             return stub.apply(request.infer(frame), apply)
         _check_type(stub)
         meta = request.apply_meta(apply, stub)
         pieces = (request.infer(chunk) for chunk in request.chunks(frame, request.CHUNK_ROWS))
         return _joined([self._call("/apply", piece, meta, stub.named_after) for piece in pieces], _notices(stub))
 
-    def summary(self, stub: Stub | Kept) -> Result:
+    def summary(self, stub: Stub | KeptModel) -> Result:
         """Return one row: `summary` (JSON of the model used last), `name`, `api_url_external`.
 
         Raises:
             SearchInvalid: the model runs inside Splunk.
         """
-        if isinstance(stub, Kept):
+        if isinstance(stub, KeptModel):
             raise SearchInvalid(f"the summary of a {stub.algorithm} runs in Splunk only")
         _check_type(stub)
         try:

@@ -19,14 +19,14 @@ from dltk_runtime.emulator.errors import SearchError, SearchInvalid
 from dltk_runtime.emulator.mltk import request
 from dltk_runtime.emulator.mltk.grammar import ApplyCommand, FitCommand
 from dltk_runtime.emulator.mltk.results import Result, SearchMessage
-from dltk_runtime.emulator.mltk.toolkit import ALGORITHMS, Trained, add_results, train
+from dltk_runtime.emulator.mltk.toolkit import ALGORITHMS, ToolkitModel, add_results, train
 from dltk_runtime.files import atomic
 
 PREFIX, SUFFIX = "__dltk_", ".json"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptModel:
     """One model of the toolkit; `rows` are CSV, `options` those of the fit."""
 
     name: str
@@ -36,7 +36,7 @@ class Kept:
     target: str | None
     rows: str
 
-    def trained(self) -> Trained:
+    def trained(self) -> ToolkitModel:
         """Train the model again."""
         return train(self.algorithm, self.params, pd.read_csv(io.StringIO(self.rows)), self.target)
 
@@ -48,7 +48,7 @@ class Kept:
         return Result(add_results(self.trained(), frame, name))
 
 
-def make_kept(fit: FitCommand, rows: pd.DataFrame) -> tuple[Kept, list[SearchMessage]]:
+def make_kept(fit: FitCommand, rows: pd.DataFrame) -> tuple[KeptModel, list[SearchMessage]]:
     """Make the model of a fit on `rows`, and warnings about fields; without a seed one is drawn.
 
     Raises:
@@ -67,7 +67,7 @@ def make_kept(fit: FitCommand, rows: pd.DataFrame) -> tuple[Kept, list[SearchMes
     if algorithm.seeded and "random_state" not in params:
         params["random_state"] = secrets.randbelow(2**31)
     options = {**fit.options, "algo_name": fit.algorithm}
-    return Kept(fit.model or "", fit.algorithm, params, options, target, used.to_csv(index=False)), warnings
+    return KeptModel(fit.model or "", fit.algorithm, params, options, target, used.to_csv(index=False)), warnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class KeptModels:
         found = self.folder.glob(f"{PREFIX}*{SUFFIX}")
         return sorted(path.name.removeprefix(PREFIX).removesuffix(SUFFIX) for path in found)
 
-    def read(self, name: str) -> Kept | None:
+    def read(self, name: str) -> KeptModel | None:
         """Read a model, or return None if there is none of that name.
 
         Raises:
@@ -95,14 +95,14 @@ class KeptModels:
         if not path.is_file():
             return None
         try:
-            kept = Kept(**json.loads(path.read_text(encoding="utf-8")))
+            kept = KeptModel(**json.loads(path.read_text(encoding="utf-8")))
             if kept.algorithm not in ALGORITHMS:
                 raise ValueError(f"no algorithm {kept.algorithm!r}")
         except (OSError, ValueError, TypeError) as error:
             raise SearchInvalid(f'model "{name}" cannot be read from {path}: {error}. Fit it again') from error
         return kept
 
-    def write(self, kept: Kept) -> None:
+    def write(self, kept: KeptModel) -> None:
         """Write a model, replacing one of the same name."""
         self.folder.mkdir(parents=True, exist_ok=True)
         atomic.write(self.path(kept.name), json.dumps(asdict(kept)).encode(), durable=False)

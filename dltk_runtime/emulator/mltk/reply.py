@@ -15,14 +15,14 @@ from dltk_runtime.emulator.mltk.results import MessageLevel, SearchMessage
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ContainerAnswer:
     """A valid answer; without `results` the rows stay unchanged."""
 
     message: SearchMessage
     results: pd.DataFrame | None
 
 
-def read(reply: Reply) -> Answer:
+def read(reply: Reply) -> ContainerAnswer:
     """Read the answer of ``/fit`` or ``/apply``.
 
     Raises:
@@ -33,7 +33,7 @@ def read(reply: Reply) -> Answer:
         raise unreadable(reply, "the JSON is not an object with a status")
     level = MessageLevel.ERROR if answer["status"] == "error" else MessageLevel.INFO
     message = SearchMessage(level, str(answer.get("message", "")) or f"The container answered: {answer['status']}")
-    return Answer(message, _results(reply, answer.get("results")) if level is MessageLevel.INFO else None)
+    return ContainerAnswer(message, _results(reply, answer.get("results")) if level is MessageLevel.INFO else None)
 
 
 def read_json(reply: Reply) -> Any:

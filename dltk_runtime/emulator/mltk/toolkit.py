@@ -57,7 +57,7 @@ def _features(value: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Algorithm:
+class ToolkitAlgorithm:
     """One algorithm: its parameters by name, and how to build and use it."""
 
     build: Callable[[dict[str, Any]], Any]
@@ -137,11 +137,11 @@ def _predicted(model: Any, rows: pd.DataFrame, target: str | None, name: str | N
     return {name or f"predicted({target})": model.predict(rows.to_numpy())}
 
 
-ALGORITHMS: Mapping[str, Algorithm] = {
-    "KMeans": Algorithm(_kmeans, _clusters, {"k": _whole, "random_state": _whole}, seeded=True),
-    "LinearRegression": Algorithm(_linear, _predicted, {"fit_intercept": _flag}, supervised=True),
-    "PCA": Algorithm(_pca, _components, {"k": _whole, "variance": _share}),
-    "RandomForestClassifier": Algorithm(
+ALGORITHMS: Mapping[str, ToolkitAlgorithm] = {
+    "KMeans": ToolkitAlgorithm(_kmeans, _clusters, {"k": _whole, "random_state": _whole}, seeded=True),
+    "LinearRegression": ToolkitAlgorithm(_linear, _predicted, {"fit_intercept": _flag}, supervised=True),
+    "PCA": ToolkitAlgorithm(_pca, _components, {"k": _whole, "variance": _share}),
+    "RandomForestClassifier": ToolkitAlgorithm(
         _forest,
         _predicted,
         {
@@ -156,12 +156,12 @@ ALGORITHMS: Mapping[str, Algorithm] = {
         supervised=True,
         seeded=True,
     ),
-    "StandardScaler": Algorithm(_scaler, _scaled, {"with_mean": _flag, "with_std": _flag}),
+    "StandardScaler": ToolkitAlgorithm(_scaler, _scaled, {"with_mean": _flag, "with_std": _flag}),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class ToolkitModel:
     """A fitted model with the fields that it reads."""
 
     algorithm: str
@@ -170,7 +170,7 @@ class Trained:
     target: str | None
 
 
-def train(algorithm: str, params: dict[str, Any], rows: pd.DataFrame, target: str | None) -> Trained:
+def train(algorithm: str, params: dict[str, Any], rows: pd.DataFrame, target: str | None) -> ToolkitModel:
     """Fit `algorithm` to rows without nulls; all columns but `target` are features.
 
     Raises:
@@ -183,10 +183,10 @@ def train(algorithm: str, params: dict[str, Any], rows: pd.DataFrame, target: st
         estimator.fit(values.to_numpy(), *([] if target is None else [rows[target].to_numpy()]))
     except ValueError as error:
         raise SearchError(f"{algorithm} cannot be fitted: {error}") from error
-    return Trained(algorithm, estimator, tuple(features), target)
+    return ToolkitModel(algorithm, estimator, tuple(features), target)
 
 
-def add_results(model: Trained, frame: pd.DataFrame, name: str | None) -> pd.DataFrame:
+def add_results(model: ToolkitModel, frame: pd.DataFrame, name: str | None) -> pd.DataFrame:
     """Add the result columns of `model`; rows with a null in a feature have none.
 
     Raises:

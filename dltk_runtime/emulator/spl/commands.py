@@ -125,7 +125,9 @@ COMMANDS: Mapping[str, Command] = {
         kvlookups.inputlookup,
         generates=True,
         follows=kvlookups.appends,
-        forms=("inputlookup [append=<bool>] [start=<n>] [max=<n>] [strict=<bool>] <file>.csv [where <conditions>]",),
+        forms=(
+            "inputlookup [append=<bool>] [start=<n>] [max=<n>] [strict=<bool>] <file>.csv[.gz] [where <conditions>]",
+        ),
     ),
     "listmodels": Command(listmodels, generates=True, forms=("listmodels",)),
     "lookup": Command(
@@ -141,14 +143,22 @@ COMMANDS: Mapping[str, Command] = {
     "makeresults": Command(
         making.makeresults,
         generates=True,
-        forms=("makeresults [count=<n>] [annotate=<bool>]", "makeresults format=(csv | json) data=<text>"),
+        forms=(
+            "makeresults [count=<n>] [annotate=<bool>] [splunk_server=local]",
+            "makeresults format=(csv | json) data=<text>",
+        ),
     ),
     "mvcombine": Command(multivalues.mvcombine, forms=("mvcombine <field>",)),
     "mvexpand": Command(multivalues.mvexpand, forms=("mvexpand <field> [limit=<n>]",)),
     "nomv": Command(multivalues.nomv, forms=("nomv <field>",)),
     "outputlookup": Command(
         kvlookups.outputlookup,
-        forms=("outputlookup [append=<bool>] [create_empty=<bool>] [override_if_empty=<bool>] <file>.csv",),
+        forms=(
+            (
+                "outputlookup [append=<bool>] [create_empty=<bool>] [override_if_empty=<bool>] [createinapp=<bool>] "
+                "<file>.csv[.gz]"
+            ),
+        ),
     ),
     "rare": Command(
         stats.rare,
@@ -243,8 +253,9 @@ COMMANDS: Mapping[str, Command] = {
         generates=True,
         forms=(
             (
-                "tstats [fillnull_value=<text>] <function> [AS <name>]… WHERE index=<name> [<field>=<value>]… "
-                "[BY [_time span=<n>(s|m|h|d|mon)] <field>…]"
+                "tstats [fillnull_value=<text>] [local=<bool>] [chunk_size=<n>] [summariesonly=<bool>] "
+                "[allow_old_summaries=<bool>] [include_reduced_buckets=<bool>] <function> [AS <name>]… "
+                "WHERE index=<name> [<field>=<value>]… [BY [_time span=<n>(s|m|h|d|mon)] <field>…]"
             ),
         ),
     ),

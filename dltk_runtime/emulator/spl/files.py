@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -12,7 +14,7 @@ from dltk_runtime.emulator.errors import LookupUnknown, SearchError, SearchInval
 from dltk_runtime.errors import shown
 from dltk_runtime.files import atomic
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.csv", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.csv(?:\.gz)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class LookupFolders:
             SearchInvalid: it is not the name of a CSV file.
             LookupUnknown: no folder has it.
         """
-        if not name.lower().endswith(".csv"):
+        if not name.lower().endswith((".csv", ".csv.gz")):
             raise SearchInvalid(f"{shown(name)} is no CSV file. KV store lookups and definitions exist in Splunk only")
         folders = self.others[:1] if PurePath(name).name != name else (self.folder, *self.others)
         for folder in folders:
@@ -50,7 +52,8 @@ class LookupFolders:
         """
         if not _NAME.fullmatch(name):
             raise SearchInvalid(
-                f"Invalid lookup file name {shown(name)}: use letters, digits, _ . - and end with .csv; no folders"
+                f"Invalid lookup file name {shown(name)}: use letters, digits, _ . - and end with .csv or .csv.gz; "
+                "no folders"
             )
         return self.folder / name
 
@@ -65,7 +68,7 @@ def read(path: Path) -> pd.DataFrame:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
-    except (OSError, ValueError) as error:  # ParserError and UnicodeDecodeError are ValueErrors
+    except (OSError, EOFError, zlib.error, ValueError) as error:  # ParserError and UnicodeDecodeError are ValueErrors
         raise SearchError(f"The lookup file {path} cannot be read: {error}") from error
     return frame
 
@@ -78,6 +81,7 @@ def write(path: Path, frame: pd.DataFrame) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write(path, frame.to_csv(index=False).encode(), durable=False)
+        data = frame.to_csv(index=False).encode()
+        atomic.write(path, gzip.compress(data, mtime=0) if path.suffix.lower() == ".gz" else data, durable=False)
     except OSError as error:
         raise SearchError(f"The lookup file {path} cannot be written: {error}") from error

@@ -20,11 +20,21 @@ from dltk_runtime.emulator.spl import options
 from dltk_runtime.emulator.spl.context import Context, Step
 from dltk_runtime.emulator.spl.filters import parse_filter
 from dltk_runtime.emulator.spl.indexing import require_index
+from dltk_runtime.emulator.spl.options import Reader, flag, whole
 from dltk_runtime.emulator.spl.rows import frame_of
 from dltk_runtime.emulator.spl.statistics import buckets, stats
 from dltk_runtime.texts import unquote
 
-_CLAUSES = frozenset(("FROM", "WHERE", "BY"))
+_CLAUSES = {"FROM": "FROM", "WHERE": "WHERE", "BY": "BY", "GROUPBY": "BY"}
+# All but the first choose among summaries, buckets and servers of a real Splunk, and change no result here.
+_READERS: Mapping[str, Reader] = {
+    "fillnull_value": str,
+    "allow_old_summaries": flag,
+    "chunk_size": whole,
+    "include_reduced_buckets": flag,
+    "local": flag,
+    "summariesonly": flag,
+}
 # The functions in the manual's table of tstats; percentages follow a name.
 _NAMES = """avg count dc distinct_count estdc exactperc max median min mode perc range stdev stdevp sum sumsq upperperc
 var varp first last values earliest earliest_time latest latest_time rate"""
@@ -71,7 +81,9 @@ def _parse(arguments: str) -> _Parsed:
         raise SearchInvalid("FROM runs in Splunk only: there is no data model here")
     if "WHERE" not in clauses:
         raise SearchInvalid("WHERE index=<name> is wanted: the default indexes of a role are in Splunk only")
-    given, functions = split_options(clauses[""], ("fillnull_value",))
+    given, functions = split_options(clauses[""], tuple(_READERS))
+    for key, value in given.items():
+        _READERS[key](value)
     if re.search(r"\bPREFIX\s*\(", arguments, re.IGNORECASE):
         raise SearchInvalid("PREFIX() runs in Splunk only: how it cuts the text of events is not emulated")
     for name in _CALL.findall(functions):
@@ -95,7 +107,7 @@ def _clauses(arguments: str) -> Mapping[str, str]:
         depth += (token.kind is Kind.OPENING) - (token.kind is Kind.CLOSING)
         if token.kind is Kind.WORD and not depth and token.text.upper() in _CLAUSES:
             found[name] = arguments[begin : token.start].strip()
-            name, begin = token.text.upper(), token.start + len(token.text)
+            name, begin = _CLAUSES[token.text.upper()], token.start + len(token.text)
             if name in found:
                 raise SearchInvalid(f"{name} is given twice")
     found[name] = arguments[begin:].strip()

@@ -16,7 +16,7 @@ from dltk_runtime.emulator.spl.context import Context, Step
 from dltk_runtime.emulator.spl.filters import Filter, parse_filter
 from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
 from dltk_runtime.emulator.spl.values import Fields, number, text
-from dltk_runtime.emulator.standin import Event
+from dltk_runtime.emulator.standin import IndexedEvent
 from dltk_runtime.errors import shown
 
 LOST = "events are lost"  # of a warning: the index they were for does not exist
@@ -45,7 +45,7 @@ def search(arguments: str, context: Context) -> Step:
     return step
 
 
-def _found(events: Iterable[Event], index: str, wanted: Filter) -> Iterator[Row]:
+def _found(events: Iterable[IndexedEvent], index: str, wanted: Filter) -> Iterator[Row]:
     """Yield the events that a search finds.
 
     Raises:
@@ -130,14 +130,14 @@ def _info(context: Context) -> Row:
     }
 
 
-def _event(row: Fields, now: float) -> Event:
+def _event(row: Fields, now: float) -> IndexedEvent:
     times = (number(row.get("info_min_time")), number(row.get("_time")), now)
     moment = float(next(each for each in times if each is not None))
     raw = text(row.get("_raw")) or _raw(row, moment)
-    return Event(moment, now, extracted(raw), raw)
+    return IndexedEvent(moment, now, extracted(raw), raw)
 
 
-def _indexed_event(row: Fields, now: float) -> Event:
+def _indexed_event(row: Fields, now: float) -> IndexedEvent:
     """Return an event as ``output_format=hec`` writes it: all fields are indexed, its own text is kept."""
     moment = number(row.get("_time"))
     if moment is None:
@@ -145,7 +145,7 @@ def _indexed_event(row: Fields, now: float) -> Event:
     fields = {name: str(text(value)) for name, value in row.items() if _is_field(name) and value is not None}
     origin = {name: fields.pop(name) for name in ("host", "source", "sourcetype") if name in fields}
     raw = text(row.get("_raw")) or _raw(row, float(moment))
-    return Event(float(moment), now, fields, raw, **{"sourcetype": _STASH_HEC, **origin}, indexed_fields=True)
+    return IndexedEvent(float(moment), now, fields, raw, **{"sourcetype": _STASH_HEC, **origin}, indexed_fields=True)
 
 
 def _is_field(name: str) -> bool:

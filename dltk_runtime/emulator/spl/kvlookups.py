@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,12 +11,12 @@ import pandas as pd
 
 from dltk_runtime.emulator.arguments import Option, parse_arguments, parse_flag, split_options
 from dltk_runtime.emulator.errors import SearchError, SearchInvalid
-from dltk_runtime.emulator.lexer import Kind, runs
+from dltk_runtime.emulator.lexer import Kind, lex
 from dltk_runtime.emulator.mltk.results import Result, failed
-from dltk_runtime.emulator.spl import files
+from dltk_runtime.emulator.spl import files, options
 from dltk_runtime.emulator.spl.context import Context, Definition, Step
 from dltk_runtime.emulator.spl.filters import parse_filter
-from dltk_runtime.emulator.spl.options import whole
+from dltk_runtime.emulator.spl.options import Reader, flag, whole
 from dltk_runtime.emulator.spl.rows import Row, frame_of, rows_of
 from dltk_runtime.emulator.spl.values import Value, multi, number, text
 from dltk_runtime.emulator.standin import KvCollection, KvRefused
@@ -28,31 +27,34 @@ from dltk_runtime.texts import unquote
 MAX_LOOKUP_ROWS = 1_000_000_000  # inputlookup in the Search Reference
 MAX_MATCHES = 1_000  # max_matches in transforms.conf
 
-_WHERE = re.compile(r"(?:\s+where\s+(?P<filter>.*))?", re.IGNORECASE | re.DOTALL)
+_READ: Mapping[str, Reader] = {"append": flag, "max": whole, "start": whole, "strict": flag}
+_WRITE: Mapping[str, Reader] = {
+    "append": flag,
+    "create_empty": flag,
+    "createinapp": flag,
+    "key_field": str,
+    "override_if_empty": flag,
+}
 
 
 def inputlookup(arguments: str, context: Context) -> Step:
     """Read the rows of a CSV file or collection; with ``append=t``, append them."""
-    given, rest = split_options(arguments, ("append", "max", "start", "strict"))
-    name = next(runs(rest, {Kind.SPACE}), "")
-    match = _WHERE.fullmatch(rest, len(name))
-    if match is None or not name:
-        raise SearchInvalid(
-            f"the name of a CSV file is wanted, got {shown(rest)}. Other options than append=, max=, start= and "
-            "strict= run in Splunk only"
-        )
-    keeps = parse_filter(match["filter"], fold=False).keeps if match["filter"] else None
-    read = _reader(unquote(name), context)
-    append = parse_flag(given.get("append", "f"))
-    parse_flag(given.get("strict", "f"))
-    start, most = whole(given.get("start", "0")), whole(given.get("max", str(MAX_LOOKUP_ROWS)))
+    head, conditions = _cut(arguments)
+    given, names = options.split(head, _READ)
+    if len(names) != 1:
+        raise SearchInvalid(f"the name of one CSV file is wanted, got {shown(head)}")
+    if conditions == "":
+        raise SearchInvalid("conditions are wanted after where")
+    keeps = parse_filter(conditions, fold=False).keeps if conditions is not None else None
+    read = _reader(unquote(names[0]), context)
+    start, most = given.get("start", 0), given.get("max", MAX_LOOKUP_ROWS)
 
     def step(frame: pd.DataFrame) -> Result:
         found = read()
         if keeps is not None:
             found = frame_of([row for row in rows_of(found) if keeps(row)], found.columns)
         found = found.iloc[start : start + most]
-        if append and not frame.columns.empty:
+        if given.get("append") and not frame.columns.empty:
             found = frame_of(rows_of(frame) + rows_of(found), frame.columns)
         return Result(found)
 
@@ -60,19 +62,31 @@ def inputlookup(arguments: str, context: Context) -> Step:
 
 
 def appends(arguments: str) -> bool:
-    """Return whether an inputlookup may follow other commands."""
-    return re.match(r"\s*append\s*=\s*(t|true|1)\b", arguments, re.IGNORECASE) is not None
+    """Return whether an inputlookup may follow other commands; `inputlookup` itself refuses a wrong form."""
+    try:
+        given, _ = options.split(_cut(arguments)[0], _READ)
+    except SearchInvalid:
+        return True
+    return bool(given.get("append"))
+
+
+def _cut(arguments: str) -> tuple[str, str | None]:
+    """Return what is before the word ``where``, and the conditions behind it."""
+    for token in lex(arguments):
+        if token.kind is Kind.WORD and token.text.lower() == "where":
+            return arguments[: token.start], arguments[token.start + len(token.text) :].strip()
+    return arguments, None
 
 
 def outputlookup(arguments: str, context: Context) -> Step:
     """Replace or extend a CSV file, or records of a collection with ``append=t key_field=_key``."""
-    known = ("append", "create_empty", "key_field", "override_if_empty")
-    given, rest = split_options(arguments, known)
-    name = unquote(rest.strip())
-    append = parse_flag(given.get("append", "f"))
+    given, names = options.split(arguments, _WRITE)
+    if len(names) != 1:
+        raise SearchInvalid(f"the name of one CSV file is wanted, got {shown(arguments)}")
+    name, append = unquote(names[0]), given.get("append", False)
     if name not in context.definitions and "key_field" not in given:
         path = context.lookups.target(name)
-        keep = not parse_flag(given.get("override_if_empty", "t")) or not parse_flag(given.get("create_empty", "t"))
+        keep = not (given.get("override_if_empty", True) and given.get("create_empty", True))
         return lambda frame: _extended(path, frame) if append else _written(path, frame, keep=keep)
     if given.get("key_field") != "_key" or not append:
         raise SearchInvalid("a collection is written with append=t key_field=_key; without these it would be replaced")

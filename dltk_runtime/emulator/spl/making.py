@@ -23,7 +23,21 @@ MAX_MADE_ROWS = 10_000_000
 MAX_INLINE_CHARACTERS = 29_999  # makeresults in the Search Reference
 SERVER = "localhost"
 
-_READERS: Mapping[str, Reader] = {"annotate": flag, "count": whole, "data": str, "format": str.lower}
+
+def _server(value: str) -> str:
+    """Read the name of the one server that is here, as ``annotate`` gives it, or ``local``."""
+    if value not in {"local", SERVER}:
+        raise SearchInvalid(f"there is one server here, local; {shown(value)} runs in Splunk only")
+    return value
+
+
+_READERS: Mapping[str, Reader] = {
+    "annotate": flag,
+    "count": whole,
+    "data": str,
+    "format": str.lower,
+    "splunk_server": _server,
+}
 
 
 def makeresults(arguments: str, context: Context) -> Step:

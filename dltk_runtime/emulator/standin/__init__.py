@@ -14,7 +14,7 @@ No HTTP and no SPL here. ``tests/splunkd`` is a server for this data; a function
 on it implements `RunSearch`.
 """
 
-from dltk_runtime.emulator.standin.index import Event, Index, Indexes, Window
+from dltk_runtime.emulator.standin.index import Index, IndexedEvent, Indexes, Window
 from dltk_runtime.emulator.standin.kvstore import KvCollection, KvRefused, KvStore
 from dltk_runtime.emulator.standin.lookups import Lookups
 from dltk_runtime.emulator.standin.refusal import NotEmulated
@@ -22,8 +22,8 @@ from dltk_runtime.emulator.standin.storage import Row, RunSearch, Storage
 from dltk_runtime.emulator.standin.times import epoch
 
 __all__ = [
-    "Event",
     "Index",
+    "IndexedEvent",
     "Indexes",
     "KvCollection",
     "KvRefused",

@@ -32,7 +32,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class IndexedEvent:
     """One event; `indexed` is the time of its writing.
 
     `fields` are extracted text, or with `indexed_fields` were written into the index beside the text.
@@ -69,13 +69,13 @@ class Index:
 
     name: str
     datatype: str = "event"
-    _events: list[Event] = field(default_factory=list)  # by time, then by arrival
+    _events: list[IndexedEvent] = field(default_factory=list)  # by time, then by arrival
 
-    def add(self, event: Event) -> None:
+    def add(self, event: IndexedEvent) -> None:
         """Add an event, in the order of event times."""
         bisect.insort(self._events, event, key=lambda each: each.time)
 
-    def events(self, window: Window | None = None) -> Iterator[Event]:
+    def events(self, window: Window | None = None) -> Iterator[IndexedEvent]:
         """Yield the events of `window` (default: all), newest first, as a search does."""
         window = window or Window()
         begin = bisect.bisect_left(self._events, window.earliest, key=lambda each: each.time)

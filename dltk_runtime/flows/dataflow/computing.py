@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dltk_runtime.flows.dataflow import sense
 from dltk_runtime.flows.dataflow.lookups import LOOKUPS
-from dltk_runtime.flows.dataflow.notes import Apply, Fit, Write
+from dltk_runtime.flows.dataflow.notes import Aggregation, Apply, Fit, Write
 from dltk_runtime.flows.dataflow.pipe import Command, masked_texts, names_in, options_of, words_of
 from dltk_runtime.flows.dataflow.shapes import INTERNAL, Shape, merged
 from dltk_runtime.flows.dataflow.walk import Walk, read_index
@@ -129,7 +129,10 @@ def _tstats(walk: Walk, command: Command) -> None:
     shape = Shape(fields=frozenset(names), filled=frozenset(names), source=command.name)
     asked = re.search(r"\bwhere\b(.*?)(?:\bby\b|$)", command.arguments, re.IGNORECASE | re.DOTALL)
     if asked and (command.name == "mstats" or of_index(command.arguments)):
-        read_index(walk, asked[1].strip(), command.name)
+        aggregation = Aggregation(
+            tuple(calls), tuple(filter(None, groups)), options_of(command.arguments).get("span", "")
+        )
+        read_index(walk, asked[1].strip(), command.name, aggregation)
         walk.use([name for call, _ in calls for name in _called(call)], command.name)
         walk.use([group for group in groups if group], command.name)
         values = merged(walk.shapes).values

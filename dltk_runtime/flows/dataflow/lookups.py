@@ -12,6 +12,12 @@ from dltk_runtime.flows.dataflow.pipe import Command, options_of, words_of
 from dltk_runtime.flows.dataflow.shapes import Shape
 from dltk_runtime.flows.dataflow.walk import Walk
 
+# Options are before the name or behind it.
+_READ = re.compile(
+    r"(?:\s*\w+=\S+)*\s*([^\s=]+)(?:\s+\w+=\S+)*(?:\s+where\s+(.*))?",
+    re.DOTALL | re.IGNORECASE,
+)
+
 
 def _lookup(walk: Walk, command: Command) -> None:
     text = re.sub(r"\b(?:local|update|event_time_field)=\S+", " ", command.arguments)
@@ -59,7 +65,7 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 
 
 def _inputlookup(walk: Walk, command: Command) -> None:
-    match = re.match(r"(?:\s*\w+=\S+)*\s*([^\s=]+)(?:\s+where\s+(.*))?", command.arguments, re.DOTALL | re.IGNORECASE)
+    match = _READ.match(command.arguments)
     if match is None:
         return
     asked = conditions.alternatives(match[2]) if match[2] else ({},)

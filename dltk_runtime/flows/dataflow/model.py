@@ -9,10 +9,12 @@ from functools import lru_cache
 
 from dltk_runtime.flows.app import App, AppSearch
 from dltk_runtime.flows.dataflow.computing import ACTIONS, VERSION
-from dltk_runtime.flows.dataflow.notes import Apply, Fit, Notes, Write
+from dltk_runtime.flows.dataflow.notes import Apply, Fit, Notes, Read, Write
 from dltk_runtime.flows.dataflow.pipe import Command, commands, everything_in
-from dltk_runtime.flows.dataflow.stores import Stores, stores_of
+from dltk_runtime.flows.dataflow.shapes import Shape
+from dltk_runtime.flows.dataflow.stores import Stores, matches, stores_of
 from dltk_runtime.flows.dataflow.walk import Walk, register
+from dltk_runtime.names import STATUS
 
 # What is written decides what is read, and that what is written: through a summary, a queue, labels.
 _ROUNDS = 4
@@ -57,6 +59,22 @@ class Dataflow:
     def fits(self) -> Iterator[tuple[SearchFlow, Fit]]:
         """Yield every fit."""
         return ((flow, fit) for flow in self.searches for fit in flow.notes.fits)
+
+    def found_by(self, read: Read) -> Iterator[tuple[SearchFlow, Write, Shape]]:
+        """Yield the writes to an index whose records a read finds, with the form of these records."""
+        for search, write in self.writes():
+            for shape in write.shapes if write.command != "outputlookup" and write.target == read.target else ():
+                if any(matches(shape, asked) for asked in read.alternatives):
+                    yield search, write, shape
+
+    def learned(self, search: SearchFlow) -> Iterator[tuple[Shape, frozenset[str]]]:
+        """Yield the rows that a search learns from or scores, with the names of the features."""
+        for fit in search.notes.fits:
+            if fit.model != STATUS:
+                yield fit.shape, frozenset(fit.features)
+        for apply in search.notes.applies:
+            fits = (fit for _, fit in self.fits() if fit.model == apply.model != STATUS)
+            yield apply.shape, frozenset(name for fit in fits for name in fit.features)
 
     def applies(self) -> Iterator[tuple[SearchFlow, Apply]]:
         """Yield every apply."""

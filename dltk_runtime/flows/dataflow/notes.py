@@ -26,6 +26,15 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
+class Aggregation:
+    """What a read by ``tstats`` computes: calls with the names of their results, for each group and span."""
+
+    calls: tuple[tuple[str, str], ...]
+    groups: tuple[str, ...]
+    span: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """A read of an index or a lookup; each of `alternatives` asks for values of fields."""
 
@@ -34,6 +43,7 @@ class Read:
     matched: bool = True
     lookup: bool = False
     command: str = "search"  # of an index: also tstats and mstats
+    aggregation: Aggregation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class Stores:
 
     def records(self, index: str, constraints: Constraints) -> list[Shape]:
         """Return the forms of records in an index that a search for these values finds."""
-        return [_narrowed(shape, constraints) for shape in self.indexes.get(index, ()) if _matches(shape, constraints)]
+        return [_narrowed(shape, constraints) for shape in self.indexes.get(index, ()) if matches(shape, constraints)]
 
     def rows(self, lookup: str, constraints: Constraints) -> list[Shape] | None:
         """Return the forms of a lookup's rows; None when nobody knows its columns."""
@@ -35,10 +35,11 @@ class Stores:
         values = merged(held).values
         loose = frozenset(name for name, texts in values.items() if len(texts) == 1)
         held = [replace(shape, loose=loose) for shape in held]
-        return [_narrowed(shape, constraints) for shape in held if _matches(shape, constraints)]
+        return [_narrowed(shape, constraints) for shape in held if matches(shape, constraints)]
 
 
-def _matches(shape: Shape, constraints: Constraints) -> bool:
+def matches(shape: Shape, constraints: Constraints) -> bool:
+    """Return whether records of this form can have the values that a read asks for."""
     for name, wanted in constraints.items():
         if name in INTERNAL:
             continue

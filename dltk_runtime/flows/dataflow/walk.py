@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from dltk_runtime.flows.dataflow import conditions, sense
 from dltk_runtime.flows.dataflow.evaluated import derived, evaluated, narrowed
-from dltk_runtime.flows.dataflow.notes import Notes, Read, Use
+from dltk_runtime.flows.dataflow.notes import Aggregation, Notes, Read, Use
 from dltk_runtime.flows.dataflow.pipe import Command, assignments, names_in, options_of
 from dltk_runtime.flows.dataflow.shapes import INFO, INTERNAL, Shape, merged
 from dltk_runtime.flows.dataflow.spelling import near
@@ -118,7 +118,7 @@ def _of_any_value(shape: Shape) -> Shape:
     return replace(shape, values={}, nulls=frozenset(), below=frozenset())
 
 
-def read_index(walk: Walk, text: str, command: str = "search") -> None:
+def read_index(walk: Walk, text: str, command: str = "search", aggregation: Aggregation | None = None) -> None:
     """Begin with the records that a search for `text` finds."""
     asked = conditions.alternatives(text)
     shapes: list[Shape] = []
@@ -130,7 +130,8 @@ def read_index(walk: Walk, text: str, command: str = "search") -> None:
             wanted.get("source", frozenset()) <= walk.names
         )
         ours = index in walk.own or bool(_RECORD & set(wanted) and walk.stores.indexes and index)
-        walk.notes.reads.append(Read(index, (wanted,), matched=not ours or (bool(found) and stash), command=command))
+        matched = not ours or (bool(found) and stash)
+        walk.notes.reads.append(Read(index, (wanted,), matched, command=command, aggregation=aggregation))
         shapes += found if ours and found else [Shape(open=True, source=f"index={index}")]
     words = [name for each in asked for name in each]
     fields = frozenset(INTERNAL - {"_key", "_user"})

@@ -18,7 +18,7 @@ from dltk_runtime.emulator.spl.context import Context, Definition
 from dltk_runtime.emulator.spl.files import LookupFolders
 from dltk_runtime.emulator.spl.macros import Macro
 from dltk_runtime.emulator.spl.pipeline import prepare, run
-from dltk_runtime.emulator.standin import Event, Indexes, Storage, Window, epoch
+from dltk_runtime.emulator.standin import IndexedEvent, Indexes, Storage, Window, epoch
 from dltk_runtime.files import atomic
 from dltk_runtime.flows.app import App, AppSearch
 from dltk_runtime.flows.errors import FlowInvalid
@@ -140,7 +140,7 @@ def fill_sample(storage: Storage, sample: Path) -> None:
             time = BEGIN + float(row.pop("offset"))
             raw = ", ".join(f'{name}="{value}"' for name, value in row.items() if value)
             fields = {name: value for name, value in row.items() if value}
-            index.add(Event(time, time + ARRIVAL_SECONDS, fields, raw, sourcetype="sample"))
+            index.add(IndexedEvent(time, time + ARRIVAL_SECONDS, fields, raw, sourcetype="sample"))
     except (OSError, ValueError, KeyError) as error:
         raise FlowInvalid(
             f"cannot read the sample {sample} ({type(error).__name__}: {error}). Expected CSV with a column offset, in "

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from dltk_runtime.flows.app import App
-from dltk_runtime.flows.dataflow import Dataflow, dataflow
-from dltk_runtime.flows.dataflow.computing import of_index
-from dltk_runtime.flows.dataflow.notes import Constraints, Write
-from dltk_runtime.flows.dataflow.pipe import options_of
+from dltk_runtime.flows.dataflow import Dataflow, SearchFlow, dataflow
+from dltk_runtime.flows.dataflow.notes import Aggregation, Constraints, Write
+from dltk_runtime.flows.dataflow.pipe import Command, everything_in, names_in, options_of, words_of
+from dltk_runtime.flows.dataflow.shapes import Shape
 from dltk_runtime.flows.rules.rule import Found, Rule, texts
+from dltk_runtime.flows.rules.windows import interval_of, seconds
 
+_ADDING = frozenset(("c", "count", "sum", "sumsq"))
+_WHEN = re.compile(r"\b(?:now\(\)|time\(\)|info_search_time|info_sid)")  # differs from one run to the next
+_LEAF = re.compile(r"<([^<>]+)>")
 # The manual of collect forbids them beside output_format=hec.
 _FORBIDDEN = ("addtime", "host", "marker", "source", "sourcetype", "timeformat", "uselb")
 _HEC = "hec"
@@ -65,14 +70,48 @@ def _counted(app: App, apps: Sequence[App]) -> Iterator[Found]:
             yield Found(search.where, "sourcetype reaches collect")
 
 
-def _twice(app: App, _: Sequence[App]) -> Iterator[Found]:
-    """Aggregates of ``tstats`` over rows that a second run of a window writes again."""
-    for text in texts(app):
-        for arguments in text.of("tstats"):
-            asked = re.search(r'\bkind\s*=\s*"?features\b', arguments) is not None
-            once = re.search(r"\bBY\b.*\bwritten_at\b", arguments) is not None and text.has("dedup")
-            if asked and of_index(arguments) and not once:
-                yield Found(text.where, f"tstats {arguments.strip()[:60]}")
+def _twice(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    """Features by ``tstats`` over records of the app: a second run of a window writes these again."""
+    flow = dataflow(app, apps)
+    for search in flow.searches:
+        learned = _learned(flow, search)
+        for read in search.notes.reads if learned else ():
+            made = read.aggregation
+            if read.command != "tstats" or made is None:
+                continue
+            calls = [call for call, name in made.calls if name in learned]
+            found = [(writer, shape) for writer, _, shape in flow.found_by(read) if writer.search.scheduled]
+            if found and _doubled(calls, made, found) and not _newest(search, made, [shape for _, shape in found]):
+                yield Found(search.where, f"tstats {' '.join(calls)[:60]} of {read.target}")
+
+
+def _learned(flow: Dataflow, search: SearchFlow) -> set[str]:
+    """Return the fields of its rows that the features of a search's fits and applies are made of."""
+    wanted = ((shape, name) for shape, names in flow.learned(search) for name in names)
+    return {leaf for shape, name in wanted for leaf in _LEAF.findall(shape.expression(name))}
+
+
+def _doubled(calls: Sequence[str], made: Aggregation, found: Sequence[tuple[SearchFlow, Shape]]) -> bool:
+    """Return whether a second writing changes what is computed: sums, and rows of columns from both writings."""
+    if any(call.partition("(")[0] in _ADDING for call in calls):
+        return True
+    span = seconds(made.span)
+    return len(calls) > 1 and span is not None and any(interval_of(each.search) == span for each, _ in found)
+
+
+def _newest(search: SearchFlow, made: Aggregation, shapes: Sequence[Shape]) -> bool:
+    """Return whether writings are told apart, and rows of one of them kept before the model sees any."""
+    told = {name for name in made.groups if all(_WHEN.search(shape.expression(name)) for shape in shapes)}
+    before = takewhile(lambda each: each.name not in ("fit", "apply"), everything_in(search.commands))
+    return bool(told) and any(_keeps_one(each, told) for each in before if each.name != "tstats")
+
+
+def _keeps_one(command: Command, told: set[str]) -> bool:
+    if command.name == "dedup":
+        return told.isdisjoint(words_of(command.arguments.partition("sortby")[0]))
+    computed, by, groups = re.sub(r"\s+[Bb][Yy]\s+", " BY ", command.arguments).partition(" BY ")
+    compared = command.name == "stats" or any(name in names_in(computed) for name in told)
+    return command.name in ("stats", "eventstats") and bool(by) and compared and told.isdisjoint(words_of(groups))
 
 
 RULES = (

@@ -79,7 +79,7 @@ def _cut_bins(app: App, _: Sequence[App]) -> Iterator[Found]:
 
 def _other_span(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in scheduled(app):
-        interval = interval_of(text)
+        interval = interval_of(text.search)
         for span in _spans(text) if text.writes and interval else ():
             if span != interval and not _whole_days(interval or 0, span):
                 yield Found(text.where, f"span={span // 60}m in windows of {interval:.0f} s")

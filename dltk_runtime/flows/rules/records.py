@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.dataflow import Dataflow, SearchFlow, dataflow
 from dltk_runtime.flows.dataflow.notes import Write
+from dltk_runtime.flows.dataflow.shapes import Shape
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.rules.rule import Found, Rule
-from dltk_runtime.names import STATUS
 
+_LEAF = re.compile(r"<(\w+)>")
+_QUALITY = frozenset(("precision", "recall", "coverage"))
 # The source types that the commands give.
 _FREE = {"collect": "stash", "mcollect": "mcollect_stash"}
 
@@ -23,14 +26,53 @@ def _unnamed_fields(app: App, apps: Sequence[App]) -> Iterator[Found]:
 
 
 def _filled_in_part(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    """Records with features of which fillnull names some: the others are null to whoever learns from them or scores.
+
+    A reader that fills these others, and none of those that are filled already, shares the work with the writer.
+    """
     flow = dataflow(app, apps)
-    features = {name for _, fit in flow.fits() if fit.model != STATUS for name in fit.features}
+    features = {name for search in flow.searches for _, names in flow.learned(search) for name in names}
+    missing: dict[str, set[str]] = {}
+    for reader in flow.searches:
+        for rows, names in flow.learned(reader):
+            for writer, shape in _sources(flow, reader):
+                kept = features & shape.fields
+                filled = {name for name in kept if _by_hand(shape, name)}
+                again = any(_by_hand(rows, name) for name in filled)
+                empty = kept & names - shape.filled - (frozenset() if again else rows.filled)
+                if filled and empty:
+                    missing.setdefault(writer.where, set()).update(empty)
+    for where, empty in missing.items():
+        yield Found(where, f"writes {', '.join(sorted(empty))} with nulls; other features are filled")
+
+
+def _sources(flow: Dataflow, reader: SearchFlow) -> Iterator[tuple[SearchFlow, Shape]]:
+    """Yield the writers of the records that a search reads, and their forms; not those who write them again."""
+    for read in reader.notes.reads:
+        for writer, _, shape in flow.found_by(read):
+            if shape.source != "index":
+                yield writer, shape
+
+
+def _by_hand(shape: Shape, name: str) -> bool:
+    return shape.expression(name).startswith("fill(")
+
+
+def _chosen_by_score(app: App, apps: Sequence[App]) -> Iterator[Found]:
+    """Samples that a report of quality asks for, and that a scoring draws by what the model has answered."""
+    flow = dataflow(app, apps)
+    reports = [search for search in flow.searches if search.notes.made & _QUALITY]
+    reads = [read for search in reports for read in search.notes.reads if read.lookup]
+    drawn = {name for read in reads for asked in read.alternatives for name in asked}
     for search, write in flow.writes():
-        for shape in write.shapes if write.command == "collect" else ():
-            kept = features & shape.fields
-            empty = sorted(kept - shape.filled)
-            if "row" in shape.values.get("kind", ()) and shape.source != "index" and kept & shape.filled and empty:
-                yield Found(search.where, f"writes {', '.join(empty)} with nulls; other features are filled")
+        before = [apply.shape for apply in search.notes.applies]
+        made = {leaf for each in before for text in each.made.values() for leaf in _LEAF.findall(text)}
+        for shape in write.shapes if before else ():
+            for name in sorted(drawn & shape.fields):
+                leaves = dict.fromkeys(_LEAF.findall(shape.expression(name)))
+                answered = [leaf for leaf in leaves if leaf not in made and not any(each.has(leaf) for each in before)]
+                if answered:
+                    yield Found(search.where, f"{name} of {write.target} depends on {', '.join(answered)}")
 
 
 def _shortened(app: App, apps: Sequence[App]) -> Iterator[Found]:
@@ -97,6 +139,13 @@ RULES = (
         "outputlookup with a key replaces the whole record: what was read and is not written back is lost.",
         "Write all columns of the record, or to a collection of its own.",
         _shortened,
+    ),
+    Rule(
+        818,
+        "The sample that quality is measured on depends on what the model has answered: it lacks what the model is "
+        "sure of, and precision or recall of it say nothing.",
+        "Draw it by the key alone, in a field of its own: sampled=if(tonumber(substr(event_key,2,4),16)<1311,1,0).",
+        _chosen_by_score,
     ),
     Rule(
         815,

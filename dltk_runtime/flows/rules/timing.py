@@ -54,7 +54,7 @@ def _inline_times(app: App, apps: Sequence[App]) -> Iterator[Found]:
 def _trained_when(app: App, apps: Sequence[App]) -> Iterator[Found]:
     names = {search.where for search, fit in dataflow(app, apps).fits() if fit.model}
     for text in (each for each in scheduled(app) if each.where in names):
-        schedule, interval = text.search.stanza.get("cron_schedule"), interval_of(text)
+        schedule, interval = text.search.stanza.get("cron_schedule"), interval_of(text.search)
         if interval is None and not _starts(schedule):
             yield Found(text.where, f"cron_schedule = {schedule}: no start in 32 days")
         if interval is None:

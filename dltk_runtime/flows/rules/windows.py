@@ -10,17 +10,17 @@ from itertools import islice
 from dltk_runtime.emulator.standin import epoch
 from dltk_runtime.errors import DltkError
 from dltk_runtime.flows import cron
-from dltk_runtime.flows.app import App
+from dltk_runtime.flows.app import App, AppSearch
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.rules.rule import NOON, Found, Rule, Text, moment, scheduled, writers
-from dltk_runtime.units import HOUR_SECONDS
+from dltk_runtime.units import DAY_SECONDS, HOUR_SECONDS
 
 _SECONDS = {"s": 1, "m": 60, "h": HOUR_SECONDS}
 
 
 def _meeting(app: App, _: Sequence[App]) -> Iterator[Found]:
     for text in writers(app):
-        window, interval = _length(text, "dispatch."), interval_of(text)
+        window, interval = _length(text, "dispatch."), interval_of(text.search)
         if text.search.stanza.get("dispatch.index_earliest"):
             window = _length(text, "dispatch.index_")
         if window is None or interval is None or not text.has("collect", "mcollect"):
@@ -85,10 +85,16 @@ def _starts_of_a_day(schedule: str) -> tuple[float, ...]:
     return tuple(cron.starts(schedule, NOON, NOON + 24 * HOUR_SECONDS))
 
 
-def interval_of(text: Text) -> float | None:
+def seconds(span: str) -> int | None:
+    """Return the seconds of a span such as ``5m``; None for one of months, and without one."""
+    match = re.fullmatch(r"(\d+)([smhd])", span)
+    return int(match[1]) * {**_SECONDS, "d": DAY_SECONDS}[match[2]] if match else None
+
+
+def interval_of(search: AppSearch) -> float | None:
     """Return the seconds between two runs."""
     try:
-        starts = list(islice(cron.starts(text.search.stanza.get("cron_schedule"), NOON, NOON + 48 * HOUR_SECONDS), 2))
+        starts = list(islice(cron.starts(search.stanza.get("cron_schedule"), NOON, NOON + 48 * HOUR_SECONDS), 2))
     except FlowInvalid:
         return None
     return starts[1] - starts[0] if len(starts) > 1 else None

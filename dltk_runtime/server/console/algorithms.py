@@ -8,20 +8,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dltk_runtime.notebook.algorithm import CALLS, REQUIRED
-from dltk_runtime.notebook.catalogue import Entry
+from dltk_runtime.notebook.catalogue import CatalogueEntry
 from dltk_runtime.notebook.clause import WrittenSearch
 from dltk_runtime.notebook.declaration import Parameter
 from dltk_runtime.server import searches
 from dltk_runtime.server.console.entrance import Entrance, Handler
 from dltk_runtime.server.console.session import Visitor
-from dltk_runtime.server.v1_routes import Api
+from dltk_runtime.server.v1_routes import V1Api
 
 PAGE = "/ui/algorithms/{algorithm}"
 STEPS = {"int": "1", "float": "any"}  # of the fields for numbers
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FormField:
     """One field of the form.
 
     Attributes:
@@ -49,7 +49,7 @@ class Field:
 class Algorithms:
     """The pages, bound to the operations of `/v1`."""
 
-    def __init__(self, api: Api, entrance: Entrance) -> None:
+    def __init__(self, api: V1Api, entrance: Entrance) -> None:
         self._api = api
         self._entrance = entrance
 
@@ -79,11 +79,11 @@ class Algorithms:
         )
 
 
-def _declared(entry: Entry) -> tuple[Parameter, ...]:
+def _declared(entry: CatalogueEntry) -> tuple[Parameter, ...]:
     return entry.parameters or ()
 
 
-def _contract(entry: Entry) -> list[tuple[str, str, str]]:
+def _contract(entry: CatalogueEntry) -> list[tuple[str, str, str]]:
     """Return each function of the contract: how it is called, whether a notebook needs it, where it is."""
     return [
         (f"{name}({', '.join(arguments)})", "needed" if name in REQUIRED else "optional", entry.places.get(name, ""))
@@ -91,9 +91,9 @@ def _contract(entry: Entry) -> list[tuple[str, str, str]]:
     ]
 
 
-def _field(parameter: Parameter, sent: str | None, written: WrittenSearch) -> Field:
+def _field(parameter: Parameter, sent: str | None, written: WrittenSearch) -> FormField:
     default = _text(parameter.default)
-    return Field(
+    return FormField(
         name=f"{searches.PREFIX}{parameter.name}",
         label=parameter.name,
         value=default if sent is None else sent,

@@ -14,7 +14,7 @@ from dltk_runtime.errors import DltkError
 from dltk_runtime.names import ModelName
 from dltk_runtime.server.console.entrance import Entrance, Handler
 from dltk_runtime.server.console.session import Visitor
-from dltk_runtime.server.v1_routes import Api
+from dltk_runtime.server.v1_routes import V1Api
 
 MAX_DETAILED = 20  # models whose worst fields are drawn on the page of all
 MAX_LISTED = 200  # models on it
@@ -24,7 +24,7 @@ WORST_FIELDS = 3
 class DriftPages:
     """The pages, from the views of `/v1`."""
 
-    def __init__(self, api: Api, entrance: Entrance) -> None:
+    def __init__(self, api: V1Api, entrance: Entrance) -> None:
         self._api = api
         self._page = entrance.page
 

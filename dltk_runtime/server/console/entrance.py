@@ -30,9 +30,10 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class Entrance:
     """Leads visitors to handlers of pages."""
 
-    def __init__(self, guard: Guard, sessions: Sessions) -> None:
+    def __init__(self, guard: Guard, sessions: Sessions, *, clustered: bool = False) -> None:
         self._guard = guard
         self._sessions = sessions
+        self._clustered = clustered  # whether pages lead to that of the machines
         self._throttle = Throttle()
 
     def seen(self, handler: Handler) -> Endpoint:
@@ -96,7 +97,8 @@ class Entrance:
     def page(self, name: str, visitor: Visitor, status: int = 200, **values: Any) -> Response:
         """Return a page for somebody who is signed in, yet to be written."""
         form, here = self._sessions.form_token(visitor.session), name.removesuffix(".html")
-        return render.Unwritten(name, status, {"session": visitor, "form": form, "here": here, **values})
+        always = {"session": visitor, "form": form, "here": here, "clustered": self._clustered}
+        return render.Unwritten(name, status, {**always, **values})
 
     def problem(self, visitor: Visitor, sentence: str, status: int) -> Response:
         """Return the page that says what is wrong."""

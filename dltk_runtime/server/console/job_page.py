@@ -19,7 +19,7 @@ from dltk_runtime.server.console.entrance import Entrance, Handler
 from dltk_runtime.server.console.failures import FailedCell, cell_of
 from dltk_runtime.server.console.session import Visitor
 from dltk_runtime.server.console.streams import MAX_STREAMS, Streams
-from dltk_runtime.server.v1_routes import Api
+from dltk_runtime.server.v1_routes import V1Api
 from dltk_runtime.service.service import Service
 from dltk_runtime.store.search_words import parameter_word, word
 
@@ -28,7 +28,7 @@ Curves = dict[str, list[list[float | None]]]  # by name: steps, then values
 
 
 @dataclass(frozen=True, slots=True)
-class Printed:
+class JobOutput:
     """What a job has printed: the end of its log, and its curves. `state` changes whenever they do."""
 
     state: Hashable
@@ -40,13 +40,13 @@ class Printed:
 class JobPage:
     """The page, its stream, and the form that ends a job."""
 
-    def __init__(self, service: Service, api: Api, entrance: Entrance, streams: Streams) -> None:
+    def __init__(self, service: Service, api: V1Api, entrance: Entrance, streams: Streams) -> None:
         self._service = service
         self._api = api
         self._entrance = entrance
         self._page = entrance.page
         self._streams = streams
-        self._known: dict[str, Printed] = {}  # of jobs that are watched
+        self._known: dict[str, JobOutput] = {}  # of jobs that are watched
 
     def reading(self) -> dict[str, Handler]:
         """Return the handlers by path."""
@@ -57,16 +57,16 @@ class JobPage:
         values = await self._of_job(request, await self._printed(request))
         return self._page("job.html", session, **values)
 
-    async def _printed(self, request: Request, before: Printed | None = None) -> Printed:
+    async def _printed(self, request: Request, before: JobOutput | None = None) -> JobOutput:
         """Return what a job has printed; the same as before where that has not changed."""
         state = await asyncio.to_thread(self._service.jobs.printed, request.path_params["job"])
         if before is not None and before.state == state:
             return before
         log = bytes((await self._api.jobs.log(request)).body).decode("utf-8", "replace")
         end = log[-MAX_LOG_CHARACTERS:]
-        return Printed(state, end, _curves(await self._api.jobs.metrics(request)), log_cut=len(end) < len(log))
+        return JobOutput(state, end, _curves(await self._api.jobs.metrics(request)), log_cut=len(end) < len(log))
 
-    async def _of_job(self, request: Request, printed: Printed) -> dict[str, Any]:
+    async def _of_job(self, request: Request, printed: JobOutput) -> dict[str, Any]:
         job = await self._api.jobs.job(request)
         given = {name: value for name, value in job.parameters.items() if name != "algo"}
         clause = "".join(f"{name}={parameter_word(value)} " for name, value in given.items())

@@ -21,7 +21,7 @@ from dltk_runtime.server.console.entrance import Entrance, Handler
 from dltk_runtime.server.console.session import Visitor
 from dltk_runtime.server.console.streams import Part, Streams
 from dltk_runtime.server.v1_asked import MAX_LISTED
-from dltk_runtime.server.v1_routes import Api
+from dltk_runtime.server.v1_routes import V1Api
 
 MAX_SQUARES = 50  # fits of a model in one row
 MAX_ROWS = 200  # jobs on the page
@@ -33,7 +33,7 @@ Names = tuple[str, str]
 class JobsPage:
     """The page, from the views of `/v1`, and its stream."""
 
-    def __init__(self, api: Api, entrance: Entrance, streams: Streams) -> None:
+    def __init__(self, api: V1Api, entrance: Entrance, streams: Streams) -> None:
         self._api = api
         self._entrance = entrance
         self._page = entrance.page

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from dltk_runtime.access.holder import Right
 from dltk_runtime.server.console.entrance import Entrance, Handler
 from dltk_runtime.server.console.session import Visitor
-from dltk_runtime.server.v1_routes import Api
+from dltk_runtime.server.v1_routes import V1Api
 from dltk_runtime.store.view import ModelView
 
 WHOLE = "all"  # versions, of the model
@@ -22,7 +22,7 @@ NOT_CONFIRMED = "Nothing was deleted: write the model's name, {}, to confirm."
 class ModelChanges:
     """The forms, bound to the operations of `/v1`."""
 
-    def __init__(self, api: Api, entrance: Entrance) -> None:
+    def __init__(self, api: V1Api, entrance: Entrance) -> None:
         self._api = api
         self._changes = api.changes
         self._entrance = entrance

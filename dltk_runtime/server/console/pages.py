@@ -14,6 +14,7 @@ from dltk_runtime.apply.drift_view import DriftView
 from dltk_runtime.names import ModelName
 from dltk_runtime.server.console import assets, render
 from dltk_runtime.server.console.algorithms import Algorithms
+from dltk_runtime.server.console.cluster_page import ClusterPage
 from dltk_runtime.server.console.compare_page import ComparePage
 from dltk_runtime.server.console.drift_page import DriftPages
 from dltk_runtime.server.console.entrance import Entrance, Handler
@@ -23,10 +24,10 @@ from dltk_runtime.server.console.model_changes import ModelChanges
 from dltk_runtime.server.console.session import Sessions, Visitor
 from dltk_runtime.server.console.streams import Streams
 from dltk_runtime.server.console.trying import PAGE, Tries
-from dltk_runtime.server.v1_routes import Api
+from dltk_runtime.server.v1_routes import V1Api
 from dltk_runtime.service.health import LEVELS, ModelHealth
 from dltk_runtime.service.service import Service
-from dltk_runtime.shadow.verdict import Verdict
+from dltk_runtime.shadow.verdict import ComparisonVerdict
 from dltk_runtime.store.card_text import markdown, sections
 from dltk_runtime.store.view import ModelView
 
@@ -39,16 +40,17 @@ MAX_DEEDS = 20  # of a model's history on its page
 class Console:
     """The routes below ``/ui``, bound to one service."""
 
-    def __init__(self, service: Service, api: Api, sessions: Sessions) -> None:
+    def __init__(self, service: Service, api: V1Api, sessions: Sessions) -> None:
         self._service = service
         self._api = api
         self._views = api.views
-        self._entrance = Entrance(api.guard, sessions)
+        self._entrance = Entrance(api.guard, sessions, clustered=bool(service.settings.cluster))
         self._page = self._entrance.page
         self._tries = Tries(service, api, self._entrance)
         streams = Streams(service)
         self._jobs = JobsPage(api, self._entrance, streams)
         self._job = JobPage(service, api, self._entrance, streams)
+        self._cluster = ClusterPage(service, api, self._entrance, streams)
         self._drifts = DriftPages(api, self._entrance)
         self._changes = ModelChanges(api, self._entrance)
         self._compare = ComparePage(api.views, self._entrance)
@@ -67,6 +69,7 @@ class Console:
             **self._changes.reading(),
             **self._compare.reading(),
             **self._drifts.reading(),
+            **self._cluster.reading(),
             "/ui/history": self.history,
             **Algorithms(self._api, self._entrance).reading(),
             PAGE: self._tries.form,
@@ -162,7 +165,7 @@ class Console:
             calls=msgspec.structs.replace(calls, calls=calls.calls[:MAX_ROWS]),
             replicas=len({each.replica for each in calls.calls}) > 1,
             shadow=await self._api.shadow(request),
-            verdicts=list(Verdict),
+            verdicts=list(ComparisonVerdict),
         )
 
     async def _drift(self, request: Request) -> dict[tuple[str, str], DriftView]:

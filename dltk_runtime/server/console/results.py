@@ -25,7 +25,7 @@ MAX_CELL_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ResultTable:
     """Columns and the first rows of some results.
 
     Attributes:
@@ -42,13 +42,13 @@ class Table:
     left_out: int = 0
 
 
-def table_of(data: memoryview) -> Table:
+def table_of(data: memoryview) -> ResultTable:
     """Read the beginning of results in CSV."""
     cut = len(data) > MAX_BYTES
     records, more = _records(bytes(data[:MAX_BYTES]).decode("utf-8", "replace"), cut)
     columns, rows = (records[0], records[1:]) if records else ([], [])
     left_out = max(0, len(columns) - MAX_COLUMNS)
-    return Table(
+    return ResultTable(
         columns=columns[:MAX_COLUMNS],
         rows=[[cell[:MAX_CELL_CHARACTERS] for cell in row[:MAX_COLUMNS]] for row in rows[:MAX_SHOWN_ROWS]],
         read=len(rows),

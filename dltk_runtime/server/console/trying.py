@@ -25,7 +25,7 @@ from dltk_runtime.server.console.failures import FailedCell, cell_of
 from dltk_runtime.server.console.session import Visitor
 from dltk_runtime.server.doors.asked import version_of
 from dltk_runtime.server.doors.door import Books, Door, Wanted
-from dltk_runtime.server.v1_routes import Api
+from dltk_runtime.server.v1_routes import V1Api
 from dltk_runtime.service.service import Service
 from dltk_runtime.store.view import ModelView
 
@@ -80,7 +80,7 @@ class Trying(Door):
 class Tries:
     """The pages on which models are tried."""
 
-    def __init__(self, service: Service, api: Api, entrance: Entrance) -> None:
+    def __init__(self, service: Service, api: V1Api, entrance: Entrance) -> None:
         self._service = service
         self._api = api
         self._entrance = entrance

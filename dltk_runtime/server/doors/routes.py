@@ -11,7 +11,7 @@ from starlette.routing import Route
 from dltk_runtime.errors import DltkError
 from dltk_runtime.server.doors.door import Books
 from dltk_runtime.server.doors.infer import Infer
-from dltk_runtime.server.doors.scoring import Scoring
+from dltk_runtime.server.doors.scoring import ScoringDoor
 from dltk_runtime.server.doors.wording import refusal
 from dltk_runtime.service.service import Service
 
@@ -22,7 +22,7 @@ VERSION = f"{MODEL}/versions/{{number}}"
 
 def routes(service: Service, check_token: Callable[[Request], None], books: Books) -> list[Route]:
     """Return the routes for Starlette; `check_token` raises for a request without an accepted token."""
-    infer, scoring = Infer(service, books), Scoring(service, books)
+    infer, scoring = Infer(service, books), ScoringDoor(service, books)
 
     def guarded(endpoint: Endpoint) -> Endpoint:
         async def checked(request: Request) -> Response:

@@ -23,7 +23,7 @@ FORMS = {"application/json": Form.JSON, "text/csv": Form.CSV}
 QUERY = ("model", "version")
 
 
-class Scoring(Door):
+class ScoringDoor(Door):
     """The door."""
 
     route = "/invocations"

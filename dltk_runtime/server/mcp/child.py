@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from dltk_runtime.errors import DltkError
 from dltk_runtime.secret_names import variables_without_secrets
 from dltk_runtime.server.mcp import wire
-from dltk_runtime.server.mcp.wire import Answer, Ask, Do, Done, Gone, Opening
+from dltk_runtime.server.mcp.wire import Do, Done, Gone, HelperAnswer, HelperRequest, Opening
 
 MODULE = "dltk_runtime.server.mcp"
 Run = Callable[[Do], Awaitable[Done]]
@@ -34,7 +34,7 @@ class HelperGone(DltkError):
 class _Asked:
     """One request on its way, and the tools that it has called."""
 
-    answer: asyncio.Future[Answer]
+    answer: asyncio.Future[HelperAnswer]
     run: Run
     calls: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -52,7 +52,7 @@ class _Link:
         self.ended = False
         self._reading = asyncio.create_task(self._read())
 
-    async def ask(self, ask: Ask, run: Run, seconds: float) -> Answer:
+    async def ask(self, ask: HelperRequest, run: Run, seconds: float) -> HelperAnswer:
         asked = _Asked(asyncio.get_running_loop().create_future(), run)
         self._asked[ask.number] = asked
         try:
@@ -68,7 +68,7 @@ class _Link:
             if not asked.answer.done() or asked.answer.cancelled():
                 self.send(Gone(ask.number))
 
-    def send(self, message: Opening | Ask | Gone | Done) -> None:
+    def send(self, message: Opening | HelperRequest | Gone | Done) -> None:
         """Send a message; to a process that has ended, nothing: `_read` finds its end."""
         with contextlib.suppress(OSError, RuntimeError):
             wire.write(self._writer, message)
@@ -85,9 +85,9 @@ class _Link:
         self._process.kill()
         await asyncio.to_thread(self._process.wait)
 
-    def _take(self, message: Answer | Do) -> None:
+    def _take(self, message: HelperAnswer | Do) -> None:
         match message:
-            case Answer(number) if (asked := self._asked.get(number)) is not None and not asked.answer.done():
+            case HelperAnswer(number) if (asked := self._asked.get(number)) is not None and not asked.answer.done():
                 asked.answer.set_result(message)
             case Do(ask=number) if (asked := self._asked.get(number)) is not None:
                 call = asyncio.create_task(self._do(asked, message))
@@ -109,7 +109,7 @@ class Child:
         self._starting = asyncio.Lock()
         self._link: _Link | None = None
 
-    async def ask(self, headers: Sequence[tuple[str, str]], body: bytes, run: Run) -> Answer:
+    async def ask(self, headers: Sequence[tuple[str, str]], body: bytes, run: Run) -> HelperAnswer:
         """Have a request answered; `run` calls the tools that it asks for.
 
         Raises:
@@ -118,7 +118,7 @@ class Child:
         async with self._starting:
             if self._link is None or self._link.ended:
                 self._link = await self._start()
-        return await self._link.ask(Ask(next(self._numbers), list(headers), body), run, self._seconds)
+        return await self._link.ask(HelperRequest(next(self._numbers), list(headers), body), run, self._seconds)
 
     async def _start(self) -> _Link:
         ours, theirs = socket.socketpair()

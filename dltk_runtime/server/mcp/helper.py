@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dltk_runtime.server.mcp import wire
-from dltk_runtime.server.mcp.wire import Answer, Ask, Do, Done, Gone
+from dltk_runtime.server.mcp.wire import Do, Done, Gone, HelperAnswer, HelperRequest
 from dltk_runtime.units import MIB
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 MAX_ANSWER_BYTES = 64 * MIB
-NUMBER = "dltk.request"  # in the scope of a request: the number of its `Ask`
+NUMBER = "dltk.request"  # in the scope of a request: the number of its `HelperRequest`
 
 
 class Failed(Exception):
@@ -55,7 +55,7 @@ class Front:
         """Answer requests until the front closes its end."""
         while True:
             match await wire.read(self._reader, wire.TO_HELPER):
-                case Ask() as ask:
+                case HelperRequest() as ask:
                     task = asyncio.create_task(self._answer(application, ask))
                     self._asked[ask.number] = task
                     task.add_done_callback(functools.partial(self._forget, ask.number))
@@ -70,7 +70,7 @@ class Front:
     def _forget(self, number: int, _: object) -> None:
         self._asked.pop(number, None)
 
-    async def _answer(self, application: Starlette, ask: Ask) -> None:
+    async def _answer(self, application: Starlette, ask: HelperRequest) -> None:
         """Run one request through the SDK's application, and send its answer."""
         sent, status, headers, body = False, 500, [], bytearray()
 
@@ -95,11 +95,11 @@ class Front:
             status, headers, body = 500, [], bytearray()
         if len(body) > MAX_ANSWER_BYTES:  # such as a list of all that is wrong with a request
             status, headers, body = 400, [], bytearray(b"The answer would be too large.")
-        wire.write(self._writer, Answer(ask.number, status, headers, bytes(body)))
+        wire.write(self._writer, HelperAnswer(ask.number, status, headers, bytes(body)))
         await self._writer.drain()
 
 
-def _scope(ask: Ask) -> dict[str, Any]:
+def _scope(ask: HelperRequest) -> dict[str, Any]:
     return {
         "type": "http",
         "asgi": {"version": "3.0"},

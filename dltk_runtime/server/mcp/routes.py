@@ -19,8 +19,8 @@ from dltk_runtime.server import body, refusals
 from dltk_runtime.server.doors.door import Books
 from dltk_runtime.server.doors.wording import refusal
 from dltk_runtime.server.mcp.child import Child
-from dltk_runtime.server.mcp.tools import ROUTE, Tools
-from dltk_runtime.server.mcp.wire import Answer, Opening
+from dltk_runtime.server.mcp.tools import ROUTE, ServiceTools
+from dltk_runtime.server.mcp.wire import HelperAnswer, Opening
 from dltk_runtime.service.service import Service
 from dltk_runtime.settings import Settings
 
@@ -63,7 +63,7 @@ class Endpoint:
         self._check_token = check_token
         self._books = books
         self._limit = min(MAX_BODY_BYTES, settings.max_body)
-        self._tools = Tools(service, books)
+        self._tools = ServiceTools(service, books)
         self._child = Child(_opening(settings), settings.apply_timeout + MORE_SECONDS)
         self._missing = importlib.util.find_spec(PACKAGE) is None
         if self._missing:
@@ -112,7 +112,7 @@ def _passed_on(request: Request) -> list[tuple[str, str]]:
     return [(name, text) for name, text in request.headers.items() if name in PASSED_ON or name.startswith(OWN)]
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: HelperAnswer) -> Response:
     """Return the answer; what the SDK says in plain words becomes an error of JSON-RPC."""
     headers = {name: text for name, text in answer.headers if name in PASSED_BACK or name.startswith(OWN)}
     if answer.status >= 400 and not headers.get("content-type", "").startswith(JSON):

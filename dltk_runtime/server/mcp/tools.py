@@ -15,6 +15,7 @@ from dltk_runtime.access.holder import Holder, Right
 from dltk_runtime.apply.apply import Applied
 from dltk_runtime.call import Call
 from dltk_runtime.errors import BodyInvalid, DltkError
+from dltk_runtime.files.records import decoded
 from dltk_runtime.jobs.view import JobView
 from dltk_runtime.names import STATUS, ModelName
 from dltk_runtime.payload import Form, Forms, Payload
@@ -67,7 +68,7 @@ class _Apply(_Named, frozen=True):
 Arguments = TypeVar("Arguments", bound=msgspec.Struct)
 
 
-class Tools:
+class ServiceTools:
     """The tools of one service; `books` is where applies are counted."""
 
     def __init__(self, service: Service, books: Books) -> None:
@@ -156,7 +157,7 @@ def _arguments(do: Do, kind: type[Arguments]) -> Arguments:
         BodyInvalid: the first one that is none.
     """
     try:
-        return msgspec.json.decode(do.arguments, type=kind)
+        return decoded(do.arguments, kind)
     except ValueError as error:
         raise BodyInvalid(f"The arguments of {do.tool} are not as its schema says: {error}.") from error
 

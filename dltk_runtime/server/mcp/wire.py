@@ -22,7 +22,7 @@ class Opening(msgspec.Struct, frozen=True):
     hidden: list[str]
 
 
-class Ask(msgspec.Struct, frozen=True, tag=True):
+class HelperRequest(msgspec.Struct, frozen=True, tag=True):
     """A request, without its token."""
 
     number: int
@@ -44,7 +44,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     error: str = ""
 
 
-class Answer(msgspec.Struct, frozen=True, tag=True):
+class HelperAnswer(msgspec.Struct, frozen=True, tag=True):
     """The answer to a request."""
 
     number: int
@@ -62,8 +62,8 @@ class Do(msgspec.Struct, frozen=True, tag=True):
     arguments: bytes
 
 
-ToHelper = Ask | Gone | Done
-FromHelper = Answer | Do
+ToHelper = HelperRequest | Gone | Done
+FromHelper = HelperAnswer | Do
 TO_HELPER: msgspec.msgpack.Decoder[ToHelper] = msgspec.msgpack.Decoder(ToHelper)
 FROM_HELPER: msgspec.msgpack.Decoder[FromHelper] = msgspec.msgpack.Decoder(FromHelper)
 Message = TypeVar("Message")

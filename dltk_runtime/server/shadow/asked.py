@@ -11,11 +11,12 @@ import msgspec
 from dltk_runtime.access.actor import one_line
 from dltk_runtime.call import Request
 from dltk_runtime.errors import DltkError
+from dltk_runtime.files.records import decoded
 from dltk_runtime.names import MAX_NAME_LENGTH
 from dltk_runtime.notebook.parameters import RUNTIME_MODES
 from dltk_runtime.payload import NO_ROWS
 from dltk_runtime.server import protocol
-from dltk_runtime.server.shadow.kept import Kept
+from dltk_runtime.server.shadow.kept import KeptRequest
 from dltk_runtime.shadow.record import ERROR, SUCCESS
 
 NO_ANSWER = "no answer"
@@ -35,7 +36,7 @@ class _Sent(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class OldAnswer:
     """An answer of the old container: its outcome and, on success, its results as a JSON string literal."""
 
     outcome: str
@@ -47,8 +48,8 @@ class Table:
         if status != 200:
             return cls(f"HTTP {status}" if status else NO_ANSWER)
         try:
-            reply = msgspec.json.decode(body, type=_Reply)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            reply = decoded(body, _Reply)
+        except msgspec.DecodeError:
             return cls(UNREADABLE)
         results = bytes(reply.results)
         if reply.status == SUCCESS and results.startswith(b'"'):
@@ -57,15 +58,15 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ShadowRequest:
     """A request that is to be answered here too, and the old container's answer."""
 
     request: Request
     rows: int
-    old: Table
+    old: OldAnswer
 
     @classmethod
-    def of(cls, kept: Kept) -> Self:
+    def of(cls, kept: KeptRequest) -> Self:
         """Decode what was kept. The request has no session key any more.
 
         Raises:
@@ -73,7 +74,7 @@ class Asked:
         """
         request = protocol.decode(kept.sent())
         rows = max(bytes(request.rows.view()).count(b"\\n") - 1, 0)
-        return cls(request, rows, Table.of(kept.status if kept.answered else 0, kept.answer()))
+        return cls(request, rows, OldAnswer.of(kept.status if kept.answered else 0, kept.answer()))
 
     def trains_nothing(self, route: str) -> bool:
         """Return whether it is a fit that no model comes of, or none before its answer."""
@@ -93,7 +94,7 @@ def repeated(route: str, body: bytes) -> bytes:
     """
     if route != "/fit":
         return body
-    sent = msgspec.json.decode(body, type=_Sent)
+    sent = decoded(body, _Sent)
     sent.meta.setdefault("options", {})["model_name"] = REPEATED_MODEL
     return msgspec.json.encode(sent)
 

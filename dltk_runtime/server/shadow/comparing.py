@@ -16,7 +16,7 @@ COMPARE_SECONDS = 600.0  # that one comparison may take
 SETTING = "DLTK_SHADOW_ROWS"  # that makes it shorter
 
 
-class Comparing:
+class TableComparer:
     """Compares tables in a worker at the lowest priority; use from one task."""
 
     def __init__(self, pool: Pool) -> None:

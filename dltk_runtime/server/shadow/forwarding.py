@@ -17,9 +17,9 @@ from starlette.types import Receive, Scope, Send
 from dltk_runtime import logs
 from dltk_runtime.access.actor import NOBODY
 from dltk_runtime.server.request_id import request_id
-from dltk_runtime.server.shadow.kept import Kept, Room
+from dltk_runtime.server.shadow.kept import KeptRequest, KeptRoom
 from dltk_runtime.server.shadow.pace import Pace
-from dltk_runtime.server.shadow.upstream import Answer, AnswerCut, Body, Header, NoAnswer, Upstream
+from dltk_runtime.server.shadow.upstream import AnswerCut, Body, Header, NoAnswer, Upstream, UpstreamAnswer
 
 # Headers of a request that go with it; cookies, which are the console's, do not.
 PASSED_ON = {
@@ -53,10 +53,10 @@ class Forwarding:
         self,
         upstream: Upstream,
         token: str,
-        room: Room,
+        room: KeptRoom,
         pace: Pace,
-        begun: Callable[[Kept], None],
-        done: Callable[[Kept], None],
+        begun: Callable[[KeptRequest], None],
+        done: Callable[[KeptRequest], None],
     ) -> None:
         self._upstream = upstream
         self._token = token.encode()
@@ -72,7 +72,7 @@ class Forwarding:
         headers = self._headers(request)
         authorization = next((value for name, value in headers if name == b"authorization"), b"")
         actor = getattr(request.state, "actor", NOBODY)
-        kept = Kept(self._room, request.url.path, request_id(request.scope), authorization, actor)
+        kept = KeptRequest(self._room, request.url.path, request_id(request.scope), authorization, actor)
         if whole is None:
             body = Body(_copied(request, kept), _announced(request))
         else:
@@ -101,7 +101,7 @@ class Forwarding:
         return [*passed, (MARK, self._mark)]
 
     async def _forward(
-        self, request: Request, method: str, headers: list[Header], body: Body, kept: Kept | None = None
+        self, request: Request, method: str, headers: list[Header], body: Body, kept: KeptRequest | None = None
     ) -> Response:
         if (MARK, self._mark) in request.headers.raw:
             await body.read_rest()
@@ -122,13 +122,13 @@ class Forwarding:
             raise
         return _Passed(answer, ended)
 
-    def open(self, kept: Kept | None) -> None:
+    def open(self, kept: KeptRequest | None) -> None:
         """Note that a request is on its way."""
         self._pace.opened()
         if kept is not None:
             self._begun(kept)
 
-    def end(self, kept: Kept | None, outcome: str) -> None:
+    def end(self, kept: KeptRequest | None, outcome: str) -> None:
         """Note that it has ended."""
         self.counts[outcome] += 1
         self._pace.closed()
@@ -140,7 +140,7 @@ class Forwarding:
 class _Ended:
     """Takes the end of one forwarded request, once, and logs it."""
 
-    def __init__(self, forwarding: Forwarding, kept: Kept | None, request: Request) -> None:
+    def __init__(self, forwarding: Forwarding, kept: KeptRequest | None, request: Request) -> None:
         self.kept = kept
         self._forwarding = forwarding
         self._began = time.monotonic()
@@ -162,7 +162,7 @@ class _Ended:
 class _Passed(Response):
     """The old container's answer, sent on as it comes."""
 
-    def __init__(self, answer: Answer, ended: _Ended) -> None:
+    def __init__(self, answer: UpstreamAnswer, ended: _Ended) -> None:
         super().__init__(status_code=answer.status)
         self._answer = answer
         self._ended = ended
@@ -192,7 +192,7 @@ class _Passed(Response):
             self._ended(outcome, status=answer.status)
 
 
-async def _copied(request: Request, kept: Kept) -> AsyncIterator[bytes]:
+async def _copied(request: Request, kept: KeptRequest) -> AsyncIterator[bytes]:
     """Yield a request's body while it arrives, and keep it."""
     async for chunk in request.stream():
         kept.add_sent(chunk)
@@ -200,7 +200,7 @@ async def _copied(request: Request, kept: Kept) -> AsyncIterator[bytes]:
     kept.complete = True
 
 
-async def _unless_gone(request: Request, body: Body, sending: Coroutine[Any, Any, Answer]) -> Answer:
+async def _unless_gone(request: Request, body: Body, sending: Coroutine[Any, Any, UpstreamAnswer]) -> UpstreamAnswer:
     """Return the answer; give it up when the client hangs up before it begins.
 
     Raises:

@@ -14,7 +14,7 @@ from dltk_runtime.access.actor import NOBODY, Actor
 TAIL_BYTES = 64 * 1024  # of a fit for which there is no room: its end names the model
 
 
-class Room:
+class KeptRoom:
     """Bytes that all kept requests share; at most `limit`."""
 
     def __init__(self, limit: int) -> None:
@@ -34,7 +34,7 @@ class Room:
 
 
 @dataclass(eq=False)
-class Kept:
+class KeptRequest:
     """One forwarded request with its answer, as bytes.
 
     Attributes:
@@ -51,7 +51,7 @@ class Kept:
         tail: the end of a fit that was crowded out.
     """
 
-    room: Room
+    room: KeptRoom
     route: str
     request: str
     authorization: bytes = field(repr=False)

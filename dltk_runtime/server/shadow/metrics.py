@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from dltk_runtime.server.shadow.shadow import Shadow
+    from dltk_runtime.server.shadow.shadow import Shadowing
 
 LABELS = ("algorithm", "model", "verdict")
 
@@ -17,7 +17,7 @@ LABELS = ("algorithm", "model", "verdict")
 class ShadowMetrics(Collector):
     """Counts since the start of the server, and what waits now."""
 
-    def __init__(self, shadow: Shadow) -> None:
+    def __init__(self, shadow: Shadowing) -> None:
         self._shadow = shadow
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:

@@ -18,13 +18,13 @@ from dltk_runtime.fit.training import Trained
 from dltk_runtime.jobs.errors import ServerStops
 from dltk_runtime.pool.outcome import WorkerDied
 from dltk_runtime.server import protocol
-from dltk_runtime.server.shadow.asked import NO_ANSWER, Asked, Named, model_in, named
-from dltk_runtime.server.shadow.comparing import Comparing
-from dltk_runtime.server.shadow.kept import TAIL_BYTES, Kept
+from dltk_runtime.server.shadow.asked import NO_ANSWER, Named, ShadowRequest, model_in, named
+from dltk_runtime.server.shadow.comparing import TableComparer
+from dltk_runtime.server.shadow.kept import TAIL_BYTES, KeptRequest
 from dltk_runtime.server.shadow.pace import Pace
 from dltk_runtime.server.shadow.repeats import Repeats
 from dltk_runtime.service.service import Service
-from dltk_runtime.shadow.record import ERROR, SUCCESS, Comparison
+from dltk_runtime.shadow.record import ERROR, SUCCESS, ComparedRequest
 from dltk_runtime.tables.figures import TableFigures
 
 MAX_QUEUED = 10_000  # requests that are not compared yet, however small
@@ -72,8 +72,8 @@ class OwnWork:
         service: Service,
         pace: Pace,
         repeats: Repeats | None,
-        comparing: Comparing,
-        record: Callable[[Comparison], None],
+        comparing: TableComparer,
+        record: Callable[[ComparedRequest], None],
     ) -> None:
         self._service = service
         self._record = record
@@ -81,7 +81,7 @@ class OwnWork:
         self._pace = pace
         self._repeats = repeats
         self._comparing = comparing
-        self._queue: asyncio.Queue[Kept | _Lost] = asyncio.Queue()
+        self._queue: asyncio.Queue[KeptRequest | _Lost] = asyncio.Queue()
         self._behind: set[Named] = set()  # models whose last fit was not made here
         self._fitted: set[Named] = set()  # models that were fitted here
         self._at_work = False
@@ -92,7 +92,7 @@ class OwnWork:
         """Number of requests that are not compared yet."""
         return self._queue.qsize() + self._at_work
 
-    def offer(self, kept: Kept) -> None:
+    def offer(self, kept: KeptRequest) -> None:
         """Take a request that the old container has answered, or has failed to."""
         if not kept.complete or (kept.gone and kept.route != "/fit"):
             self._skip(kept, GONE)
@@ -122,7 +122,7 @@ class OwnWork:
                 self._at_work = False
                 kept.drop()
 
-    async def _next(self) -> Kept | _Lost:
+    async def _next(self) -> KeptRequest | _Lost:
         try:
             async with asyncio.timeout(IDLE_SECONDS):
                 return await self._queue.get()
@@ -130,10 +130,10 @@ class OwnWork:
             await self._comparing.rest()
             return await self._queue.get()
 
-    async def _work(self, kept: Kept) -> None:
+    async def _work(self, kept: KeptRequest) -> None:
         await self._pace.gap()
         try:
-            asked = await asyncio.to_thread(Asked.of, kept)
+            asked = await asyncio.to_thread(ShadowRequest.of, kept)
         except DltkError as error:
             raise Skipped(UNREADABLE) from error
         if asked.trains_nothing(kept.route):
@@ -155,7 +155,7 @@ class OwnWork:
             await self._repeat(self._repeats, kept, asked)  # before the verdict, which depends on it
         self._note(kept, asked, ours, call, seconds, figures)
 
-    def _check(self, asked: Asked, route: str) -> None:
+    def _check(self, asked: ShadowRequest, route: str) -> None:
         """Refuse what would not be comparable, or would take too long.
 
         Raises:
@@ -168,7 +168,7 @@ class OwnWork:
         if route != "/fit" and self._is_behind(*named(asked.request)):
             raise Skipped(BEHIND)
 
-    async def _answer(self, asked: Asked, call: Call) -> _Ours:
+    async def _answer(self, asked: ShadowRequest, call: Call) -> _Ours:
         """Make our own answer.
 
         Raises:
@@ -201,7 +201,7 @@ class OwnWork:
             logs.event("answers not compared", logging.WARNING, reason=place)
             return None
 
-    async def _repeat(self, repeats: Repeats, kept: Kept, asked: Asked) -> None:
+    async def _repeat(self, repeats: Repeats, kept: KeptRequest, asked: ShadowRequest) -> None:
         """Compare the old container's answer with its second one, once for each model."""
         second = await repeats.second_answer(kept, *named(asked.request))
         if second is not None and (figures := await self._compared(asked.old.results, second)) is not None:
@@ -209,8 +209,8 @@ class OwnWork:
 
     def _note(
         self,
-        kept: Kept,
-        asked: Asked,
+        kept: KeptRequest,
+        asked: ShadowRequest,
         ours: _Ours,
         call: Call | None = None,
         seconds: float = 0.0,
@@ -221,7 +221,7 @@ class OwnWork:
         facts = call.facts if call is not None else CallFacts()
         algorithm, model = named(asked.request)
         self._record(
-            Comparison(
+            ComparedRequest(
                 time=datetime.now(UTC),
                 route=kept.route,
                 algorithm=facts.algorithm or algorithm,
@@ -238,7 +238,7 @@ class OwnWork:
             )
         )
 
-    def _fitted_here(self, asked: Asked, ours: _Ours, *, gone: bool) -> None:
+    def _fitted_here(self, asked: ShadowRequest, ours: _Ours, *, gone: bool) -> None:
         """Note whether our model is of the same fit as the old container's."""
         model = named(asked.request)
         succeeded = ours.outcome == SUCCESS, gone or asked.old.outcome == SUCCESS
@@ -256,7 +256,7 @@ class OwnWork:
         """Note that a fit is not made here; of an unknown model it may be any."""
         self._behind |= self._fitted if model is None else {model}
 
-    def _skip(self, kept: Kept, reason: str) -> None:
+    def _skip(self, kept: KeptRequest, reason: str) -> None:
         kept.drop()
         self.skipped[reason] += 1
         logs.event("not compared", logging.DEBUG, request=kept.request, route=kept.route, reason=reason)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 
-from dltk_runtime.server.shadow.asked import Table, repeated
-from dltk_runtime.server.shadow.kept import Kept
+from dltk_runtime.server.shadow.asked import OldAnswer, repeated
+from dltk_runtime.server.shadow.kept import KeptRequest
 from dltk_runtime.server.shadow.pace import Pace
 from dltk_runtime.server.shadow.upstream import AnswerCut, Body, NoAnswer, Upstream
-from dltk_runtime.shadow.record import Comparison
+from dltk_runtime.shadow.record import ComparedRequest
 
 QUIET_SECONDS = 60.0  # that a repetition waits for a moment in which no search does
 
@@ -27,11 +27,11 @@ class Repeats:
         self._limit = limit
         self._done: set[tuple[str, str, str]] = set()  # route, algorithm, model
 
-    def know(self, record: Comparison) -> None:
+    def know(self, record: ComparedRequest) -> None:
         """Note a repetition that was made before."""
         self._done.add(record.of)
 
-    async def second_answer(self, kept: Kept, algorithm: str, model: str) -> bytes | None:
+    async def second_answer(self, kept: KeptRequest, algorithm: str, model: str) -> bytes | None:
         """Return the results of the old container's second answer; None if there are none, or were before."""
         if (kept.route, algorithm, model) in self._done:
             return None
@@ -49,9 +49,9 @@ class Repeats:
             status, answer = await self._send(kept, body)
         except (NoAnswer, AnswerCut):
             return None
-        return (await asyncio.to_thread(Table.of, status, answer)).results or None
+        return (await asyncio.to_thread(OldAnswer.of, status, answer)).results or None
 
-    async def _send(self, kept: Kept, body: bytes) -> tuple[int, bytes]:
+    async def _send(self, kept: KeptRequest, body: bytes) -> tuple[int, bytes]:
         headers = [(b"authorization", kept.authorization), (b"content-type", b"application/json")]
         answer = await self._upstream.send("POST", kept.route, headers, Body.whole(body))
         received = bytearray()

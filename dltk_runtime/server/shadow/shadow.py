@@ -15,38 +15,38 @@ from dltk_runtime import logs
 from dltk_runtime.access.holder import Holder
 from dltk_runtime.server.body import receive_whole
 from dltk_runtime.server.shadow.allowed import FIT, Allowed
-from dltk_runtime.server.shadow.comparing import Comparing
+from dltk_runtime.server.shadow.comparing import TableComparer
 from dltk_runtime.server.shadow.forwarding import Forwarding
-from dltk_runtime.server.shadow.kept import Kept, Room
+from dltk_runtime.server.shadow.kept import KeptRequest, KeptRoom
 from dltk_runtime.server.shadow.own import OwnWork
 from dltk_runtime.server.shadow.pace import Pace, short_of_cores
 from dltk_runtime.server.shadow.repeats import Repeats
 from dltk_runtime.server.shadow.upstream import Upstream
 from dltk_runtime.service.service import Service
-from dltk_runtime.shadow import Comparison, Records, ShadowReport, judge, report
+from dltk_runtime.shadow import ComparedRequest, Records, ShadowReport, judge, report
 from dltk_runtime.shadow.verdict import noise_of
 
 MAX_MODELS = 1000  # that metrics tell apart
 
 
-class Shadow:
+class Shadowing:
     """Forwards to the old container, and compares: `start` it, use it from one loop, `close` it."""
 
     def __init__(self, service: Service, upstream: Upstream, is_short: Callable[[], bool] = short_of_cores) -> None:
         settings, pool = service.settings, service.pool
         self._upstream = upstream
-        self._room = Room(settings.shadow_queue)
+        self._room = KeptRoom(settings.shadow_queue)
         self._pace = Pace(pool.pause_background, pool.continue_background, is_short)
-        self._comparing = Comparing(pool)
+        self._comparing = TableComparer(pool)
         self._repeats = Repeats(upstream, self._pace, settings.shadow_queue) if settings.shadow_repeat else None
         self._own = OwnWork(service, self._pace, self._repeats, self._comparing, self._take)
         self._allowed = Allowed(service)
         self._most_bytes = settings.max_body
         self._forwarding = Forwarding(upstream, settings.shadow_token, self._room, self._pace, self._begun, self._done)
         self._records = Records(settings.paths.shadow, settings.shadow_disk)
-        self._new: asyncio.Queue[Comparison] = asyncio.Queue()
+        self._new: asyncio.Queue[ComparedRequest] = asyncio.Queue()
         self._unwritten = 0
-        self._repeated: dict[tuple[str, str], list[Comparison]] = {}
+        self._repeated: dict[tuple[str, str], list[ComparedRequest]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._failures = logs.RecurringFailures()
         self.verdicts: Counter[tuple[str, ...]] = Counter()  # algorithm, model, verdict
@@ -103,11 +103,11 @@ class Shadow:
         """Answer ``GET /graphics/<file>``."""
         return await self._forwarding.picture(request)
 
-    def _begun(self, kept: Kept) -> None:
+    def _begun(self, kept: KeptRequest) -> None:
         if kept.route == FIT:
             self._allowed.begun(kept.actor.owner)
 
-    def _done(self, kept: Kept) -> None:
+    def _done(self, kept: KeptRequest) -> None:
         if kept.route == FIT:
             self._allowed.ended(kept.actor.owner)
         self._own.offer(kept)
@@ -145,7 +145,7 @@ class Shadow:
         skipped = {reason: count for reason, count in self.skipped.items() if count}
         return report(found, since, address=self._upstream.shown, waiting=self.waiting, skipped=skipped)
 
-    def _take(self, record: Comparison) -> None:
+    def _take(self, record: ComparedRequest) -> None:
         self._know(record)
         self._unwritten += 1
         self._new.put_nowait(record)
@@ -154,7 +154,7 @@ class Shadow:
             self.verdicts[record.algorithm, record.model, verdict] += 1
             logs.event("compared", verdict=verdict, algorithm=record.algorithm, model=record.model, route=record.route)
 
-    def _know(self, record: Comparison) -> None:
+    def _know(self, record: ComparedRequest) -> None:
         if record.repeat:
             self._repeated.setdefault((record.algorithm, record.model), []).append(record)
             if self._repeats is not None:
@@ -164,7 +164,7 @@ class Shadow:
         while True:
             await self._write(await self._new.get())
 
-    async def _write(self, record: Comparison) -> None:
+    async def _write(self, record: ComparedRequest) -> None:
         with self._failures.logged("write comparisons"):
             await asyncio.to_thread(self._records.add, record)
         self._unwritten -= 1

@@ -59,7 +59,7 @@ class Upstream:
         host = str(parts.hostname)
         return cls(host, port, parts.path.encode(), parts.netloc.encode(), context, settings.shadow)
 
-    async def send(self, method: str, path: str, headers: Headers, body: Body) -> Answer:
+    async def send(self, method: str, path: str, headers: Headers, body: Body) -> UpstreamAnswer:
         """Send a request and return its answer, of which the head has come. Close it afterwards.
 
         Raises:
@@ -72,7 +72,7 @@ class Upstream:
             )
             writer.transport.set_write_buffer_limits(high=BUFFER_BYTES)  # a piece is read while the one before is sent
             await _write(writer, self._head(method, path, headers, body), body)
-            answer = Answer(reader, writer)
+            answer = UpstreamAnswer(reader, writer)
             await answer.begin()
             return answer
         except (OSError, AnswerCut) as error:
@@ -137,7 +137,7 @@ class Body:
         self.over.set()
 
 
-class Answer:
+class UpstreamAnswer:
     """An answer that is being read: `status` and `headers` (names in lower case), then the body."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

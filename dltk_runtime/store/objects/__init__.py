@@ -2,7 +2,7 @@
 
 * ``address``      the address of ``DLTK_STORE``, and the client for it
 * ``bucket``       gets, puts and lists; a put whose answer was lost is looked up
-* ``keys``         where what lies
+* ``keys``         where what lies; ``identity``: which store it is
 * ``pointer``      the object ``current``: the current number and the last promotion, moved together
 * ``versions``     `ObjectVersion`; ``fetched``: its files on this machine
 * ``reservation``  `ObjectReservation`: files first, the manifest last

@@ -13,6 +13,7 @@ import msgspec
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import lines
 from dltk_runtime.files.copying import Copied, Copier
+from dltk_runtime.files.records import decoded
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.later import Notice, Score
 from dltk_runtime.store.layout import (
@@ -112,8 +113,8 @@ class ObjectCopy:
     def _copy_records(self, version_id: VersionId, kind: str, what: type[msgspec.Struct], to: str) -> None:
         found = (self._bucket.get(each.key) for each in self._bucket.below(keys.version(version_id, kind)))
         try:
-            records = [msgspec.json.decode(each.data, type=what) for each in found if each is not None]
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            records = [decoded(each.data, what) for each in found if each is not None]
+        except msgspec.DecodeError as error:
             self.problems.append(f"{version_id}: its {kind} are damaged: {error}.")
             return
         if records:

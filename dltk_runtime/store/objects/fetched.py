@@ -1,24 +1,29 @@
 """Files of versions on this machine: what a fit writes, and what workers load.
 
-A folder is whole when the file beside it holds the hash of the version's manifest. It lies below the
+A folder is whole when a file in it, its mark, holds the hash of the version's manifest. It lies below the
 notebooks' `MODEL_DIRECTORY`, since that is where a notebook's `save` and `load` work.
+
+Several processes may share these folders. So a copy gets its place with its mark in one step, and one
+that goes is emptied through its open folder: never what another process has put in its place meanwhile.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable, Collection
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
+from dltk_runtime.files.state import Stamp, stamp_of
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.handles import Location
 from dltk_runtime.store.layout import CODE, CODE_CHOICE, KEPT_MODEL, PICTURES, SEEN
@@ -26,16 +31,22 @@ from dltk_runtime.store.manifest import Manifest, StoredFile
 from dltk_runtime.store.objects import keys
 from dltk_runtime.store.objects.bucket import Bucket
 
-_MARK_SUFFIX = ".manifest"
+MARK = ".manifest"
+MAX_PLACINGS = 10  # of a copy, while others put theirs there and remove them
+_OCCUPIED_ERRNOS = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The copies in `copies`, below `models`, of versions of one store; `identify` returns its identity."""
+    """The copies in `copies`, below `models`, of versions of one store; `identify` returns its identity.
+
+    It remembers the stamp of each mark that this process has relied on, and since when (monotonic time).
+    """
 
     models: Path
     copies: Path
     identify: Callable[[], str]
+    _relied_on: dict[VersionId, tuple[Stamp | None, float]] = field(default_factory=dict)
 
     def location(self, version_id: VersionId) -> Location:
         """Return where a version's files are, or will be."""
@@ -57,13 +68,19 @@ class Fetched:
             StoreUnreachable: the store does not answer.
         """
         folder, digest = self.folder(version_id), digest_of(manifest)
-        if self._is_whole(folder, digest, manifest):
-            return
+        if not self._is_whole(folder, digest, manifest):
+            self._fetch(version_id, manifest, bucket, folder, digest)
+        stamp = stamp_of(folder / MARK)
+        if self._relied_on.get(version_id, (None,))[0] != stamp:
+            self._relied_on[version_id] = stamp, time.monotonic()
+
+    def _fetch(self, version_id: VersionId, manifest: Manifest, bucket: Bucket, folder: Path, digest: str) -> None:
         fresh = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}{atomic.TEMPORARY_SUFFIX}")
         try:
             fresh.mkdir(parents=True)
             for stored in manifest.files:
                 _download(bucket, version_id, stored, fresh / stored.path)
+            atomic.write(fresh / MARK, digest.encode(), durable=False)
             self._take_place(fresh, folder, digest, manifest)
         except OSError as error:
             raise atomic.not_stored(f"The copy of {version_id}", folder, error) from error
@@ -72,8 +89,8 @@ class Fetched:
 
     def copied(self, name: ModelName) -> list[VersionId]:
         """Return the versions of a model that have a copy here."""
-        entries = (each.removesuffix(_MARK_SUFFIX) for each in atomic.names_in(self.model(name)) if _is_mark(each))
-        return [VersionId(name, int(each)) for each in sorted(entries) if each.isascii() and each.isdigit()]
+        entries = [int(each) for each in atomic.names_in(self.model(name)) if each.isascii() and each.isdigit()]
+        return [found for each in sorted(entries) if (self.folder(found := VersionId(name, each)) / MARK).exists()]
 
     def changed(self, version_id: VersionId, manifest: Manifest) -> str:
         """Return which file of a copy has changed since it was fetched; empty for none, and without a copy."""
@@ -92,17 +109,28 @@ class Fetched:
                 )
         return ""
 
+    def drop_changed(self, version_id: VersionId, manifest: Manifest) -> str:
+        """Remove a copy of which a file has changed; return which, as `changed` does."""
+        with _opened(self.folder(version_id)) as examined:
+            if problem := self.changed(version_id, manifest):
+                _empty(examined)
+            return problem
+
+    def replaced(self, version_id: VersionId, since: float) -> bool:
+        """Return whether a copy was removed or replaced after a worker had begun to load it (monotonic time)."""
+        if (known := self._relied_on.get(version_id)) is None:
+            return False
+        return known[1] > since or stamp_of(self.folder(version_id) / MARK) != known[0]
+
     def keep(self, version_id: VersionId, manifest: Manifest) -> None:
         """Mark the folder that a fit has written here as whole. Never raises."""
         with suppress(OSError):
-            atomic.write(_mark(self.folder(version_id)), digest_of(manifest).encode(), durable=False)
+            atomic.write(self.folder(version_id) / MARK, digest_of(manifest).encode(), durable=False)
 
     def discard(self, version_id: VersionId) -> None:
         """Remove a version's files here. Never raises."""
-        folder = self.folder(version_id)
-        with suppress(OSError):
-            _mark(folder).unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        self._relied_on.pop(version_id, None)
+        _remove(self.folder(version_id))
 
     def discard_all(self, name: ModelName) -> None:
         """Remove a model's files here. Never raises."""
@@ -116,8 +144,7 @@ class Fetched:
             is_copy = entry.isascii() and entry.isdigit() and int(entry) not in committed
             with suppress(OSError):
                 if (is_copy or entry.endswith(atomic.TEMPORARY_SUFFIX)) and _age_seconds(path) > older_than:
-                    shutil.rmtree(path, ignore_errors=True)
-                    _mark(path).unlink(missing_ok=True)
+                    _remove(path)
                     removed.append(str(path))
         return removed
 
@@ -136,22 +163,28 @@ class Fetched:
 
     def _is_whole(self, folder: Path, digest: str, manifest: Manifest) -> bool:
         with suppress(OSError):
-            same = _mark(folder).read_text(encoding="ascii") == digest
+            same = atomic.read(folder / MARK, len(digest)) == digest.encode()
             return same and all(_is_file(folder / each.path, each.size) for each in manifest.files)
         return False
 
     def _take_place(self, fresh: Path, folder: Path, digest: str, manifest: Manifest) -> None:
         """Put a finished copy into its place, unless another process was faster."""
-        with suppress(OSError):
-            fresh.rename(folder)
-        if not fresh.exists() or self._is_whole(folder, digest, manifest):
-            atomic.write(_mark(folder), digest.encode(), durable=False)
-            return
-        old = fresh.with_name(f"{fresh.name}.old{atomic.TEMPORARY_SUFFIX}")  # a damaged copy
-        with suppress(FileNotFoundError):  # another thread removes it just now
-            folder.rename(old)
+        for _ in range(MAX_PLACINGS):
+            try:
+                fresh.rename(folder)  # there is none, or an empty one
+                return
+            except OSError as error:
+                if error.errno not in _OCCUPIED_ERRNOS:
+                    raise
+            with _opened(folder) as there:
+                if self._is_whole(folder, digest, manifest):
+                    return
+                _empty(there)
+            with suppress(OSError):  # a link or a file in its place
+                folder.unlink()
+        old = fresh.with_name(f"{fresh.name}.old{atomic.TEMPORARY_SUFFIX}")  # it cannot be emptied
+        folder.rename(old)
         fresh.rename(folder)
-        atomic.write(_mark(folder), digest.encode(), durable=False)
         shutil.rmtree(old, ignore_errors=True)
 
 
@@ -170,12 +203,39 @@ def _age_seconds(path: Path) -> float:
     return time.time() - max(each.lstat().st_mtime for each in (path, *path.rglob("*")))
 
 
-def _is_mark(entry: str) -> bool:
-    return entry.endswith(_MARK_SUFFIX)
+@contextmanager
+def _opened(folder: Path) -> Iterator[int | None]:
+    """Open a folder that may be removed or replaced meanwhile; None without one."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
-def _mark(folder: Path) -> Path:
-    return folder.with_name(folder.name + _MARK_SUFFIX)
+def _empty(folder: int | None) -> None:
+    """Remove what is in an open folder, its mark first, wherever it is by now. Never raises."""
+    if folder is None:
+        return
+    with suppress(OSError):
+        os.unlink(MARK, dir_fd=folder)
+    for name in os.listdir(folder):  # noqa: PTH208 - of a descriptor
+        try:
+            os.unlink(name, dir_fd=folder)
+        except OSError:  # a folder
+            shutil.rmtree(name, ignore_errors=True, dir_fd=folder)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder with what is in it now. Never raises."""
+    with _opened(path) as folder:
+        _empty(folder)
+    with suppress(OSError):  # another process has put a copy there
+        path.unlink() if path.is_symlink() or path.is_file() else path.rmdir()
 
 
 def _download(bucket: Bucket, version_id: VersionId, stored: StoredFile, target: Path) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.errors import NameInvalid, StoreDamaged, StoreError
+from dltk_runtime.errors import NameInvalid, StoreError
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.paths import Paths
 from dltk_runtime.store import drawn, layout
@@ -22,8 +23,9 @@ from dltk_runtime.store.history import Known, Promotion
 from dltk_runtime.store.later import Notice, Score
 from dltk_runtime.store.layout import HISTORY, LATER, NOTICES, PICTURES
 from dltk_runtime.store.objects import keys, removal
-from dltk_runtime.store.objects.bucket import Bucket, unique
+from dltk_runtime.store.objects.bucket import Bucket
 from dltk_runtime.store.objects.fetched import Fetched
+from dltk_runtime.store.objects.identity import Identity
 from dltk_runtime.store.objects.pointer import Pointer
 from dltk_runtime.store.objects.promoting import Promoting
 from dltk_runtime.store.objects.reservation import RUNNING, ObjectReservation, clear, reserve, withdraw
@@ -48,9 +50,9 @@ class ObjectStore:
         self.bucket = bucket
         self._models = paths.models
         self._graphics = paths.graphics
+        self._identity = Identity(bucket)
         self._manifests = Manifests(bucket, trust_seconds)
-        self._fetched = Fetched(paths.models, paths.copies, lambda: self._identity()[:IDENTITY_CHARACTERS])
-        self._identified = ""
+        self._fetched = Fetched(paths.models, paths.copies, lambda: self._identity.get()[:IDENTITY_CHARACTERS])
         self._attached = ""
         self._known = Known()
         self._named: set[ModelName] = set()
@@ -58,7 +60,7 @@ class ObjectStore:
 
     def attach(self) -> None:
         with suppress(StoreError):
-            self._attached = self._identity()
+            self._attached = self._identity.get()
 
     def present(self) -> bool:
         with suppress(StoreError):
@@ -116,9 +118,12 @@ class ObjectStore:
         return [*found, *filter(None, map(self._changed, self._fetched.copied(name)))]
 
     def drop_changed_copy(self, version_id: VersionId) -> str:
-        if problem := self._changed(version_id):
-            self._fetched.discard(version_id)
-        return problem
+        with suppress(StoreError):  # the version is gone, or cannot be asked for
+            return self._fetched.drop_changed(version_id, self._manifests.get(version_id))
+        return ""
+
+    def copy_replaced(self, version_id: VersionId, since: float) -> bool:
+        return self._fetched.replaced(version_id, since)
 
     def forget_copies(self, name: ModelName) -> None:
         """Remove this machine's copies of a model's versions. Never raises."""
@@ -264,34 +269,14 @@ class ObjectStore:
 
         return Promoting(self._pointer(name), verify, lambda: self.legacy_time(name) is not None)
 
-    def _identity(self) -> str:
-        """Return the identity of this store, which is made once.
-
-        Raises:
-            StoreDamaged: its object holds none; copies of two stores could be taken for one another's.
-            NotStored, StoreUnreachable: the store does not answer.
-        """
-        if not self._identified:
-            found = self.bucket.get(keys.STORE)
-            if found is None:
-                self.bucket.create(keys.STORE, unique())
-                found = self.bucket.get(keys.STORE)
-            if found is None or not keys.is_identity(found.data):
-                raise StoreDamaged(
-                    f"{self.bucket.where}/{keys.STORE} is damaged: it holds no identity. Remove that object while no "
-                    "server runs: a new one is made, and versions are fetched anew."
-                )
-            self._identified = found.data.decode("ascii")
-        return self._identified
-
     def _deeds(self, name: ModelName, after: int = 0) -> Iterator[Deed | None]:
         """Yield each that was written after that time (ns, epoch); None for one that cannot be read."""
         listed = self.bucket.below(keys.model(name, HISTORY))
         for each in listed if not after else (one for one in listed if keys.end(one.key) > f"{after:020}"):
             found = self.bucket.get(each.key)
             try:
-                yield msgspec.json.decode(found.data if found else b"", type=Deed)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+                yield decoded(found.data if found else b"", Deed)
+            except msgspec.DecodeError:
                 yield None
 
     def _gone(self, version_id: VersionId) -> None:

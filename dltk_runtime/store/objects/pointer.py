@@ -15,27 +15,32 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
 
 from dltk_runtime.errors import NotStored, StoreDamaged
+from dltk_runtime.files.records import Count, decoded
 from dltk_runtime.names import ModelName
 from dltk_runtime.store.history import Promotion
 from dltk_runtime.store.objects import keys
 from dltk_runtime.store.objects.bucket import Bucket, Tag
 
 MAX_LOST_RACES = 500  # of one change against those of others
+_LAST_SECOND = int(datetime.max.replace(tzinfo=UTC).timestamp())
+Micros = Annotated[int, msgspec.Meta(ge=0, lt=_LAST_SECOND * 1_000_000)]  # UTC, epoch: what a datetime can hold
 _PROMOTED = re.compile(r"(\d{18})-(\d{1,18})-(\d{1,18})-([01])-([0-9a-f]*)", re.ASCII)
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A promotion as the store holds it; `micros` is its time (UTC, epoch), `id` differs for each."""
+    """A promotion as the store holds it; `micros` is its time, `id` differs for each."""
 
-    version: int
-    micros: int
-    revision: int
+    version: Count
+    micros: Micros
+    revision: Count
     found: bool = False
     id: str = ""
 
@@ -53,12 +58,12 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 class State(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the object ``current`` holds; `since` is the revision at which the model was last deleted."""
 
-    revision: int = 0
+    revision: Count = 0
     nonce: str = ""
-    current: int | None = None
+    current: Count | None = None
     last: Entry | None = None
-    since: int = 0
-    condemned: list[int] = []
+    since: Count = 0
+    condemned: list[Count] = []
     code: str = ""  # the choice of the code that applies run
 
     def promoting(self, number: int, change: str) -> State:
@@ -99,8 +104,8 @@ class Pointer:
         if found is None:
             return Read(self._lost(), None)
         try:
-            return Read(msgspec.json.decode(found.data, type=State), found.tag)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            return Read(decoded(found.data, State), found.tag)
+        except msgspec.DecodeError:
             damage = f"{self.bucket.where}/{self.key} is damaged: it holds no version number."
             return Read(self._lost(), found.tag, damage)
 
@@ -127,7 +132,7 @@ class Pointer:
     def damaged(self) -> int:
         """Return how many promotions cannot be read."""
         prefix = keys.model(self.name, "promoted")
-        return sum(1 for each in self.bucket.below(prefix) if not _PROMOTED.fullmatch(keys.end(each.key)))
+        return sum(1 for each in self.bucket.below(prefix) if _promoted(keys.end(each.key)) is None)
 
     def change(self, next_state: Callable[[Read], State | None], change: str = "") -> State | None:
         """Replace the state by what `next_state` makes of it, as often as others were faster.
@@ -185,5 +190,13 @@ class Pointer:
 
     def _kept(self) -> list[Entry]:
         listed = self.bucket.below(keys.model(self.name, "promoted"))
-        found = (_PROMOTED.fullmatch(keys.end(each.key)) for each in listed)
-        return [Entry(int(one[2]), int(one[3]), int(one[1]), one[4] == "1", one[5]) for one in found if one]
+        return [found for each in listed if (found := _promoted(keys.end(each.key))) is not None]
+
+
+def _promoted(key: str) -> Entry | None:
+    """Return the promotion that the end of its key holds; None when it holds none."""
+    with suppress(msgspec.ValidationError):
+        if found := _PROMOTED.fullmatch(key):
+            fields = {"version": int(found[2]), "micros": int(found[3]), "revision": int(found[1])}
+            return msgspec.convert(fields | {"found": found[4] == "1", "id": found[5]}, Entry)
+    return None

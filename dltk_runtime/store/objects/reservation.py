@@ -96,9 +96,9 @@ class ObjectReservation:
             raise atomic.not_stored(str(version), folder, error) from error
         self._bucket.put(keys.version(version.id, UNDECIDED), b"-")
         manifest = atomic.to_json(complete(version.id, facts, stored))
+        version.fetched.keep(version.id, parse(manifest, version.where))  # first: nobody then replaces these files
         self._exist(manifest)
         self._ended = True
-        version.fetched.keep(version.id, parse(manifest, version.where))
         return version
 
     def _upload(self, folder: Path) -> Iterator[StoredFile]:

@@ -7,7 +7,7 @@ the backup alone, so a restoration that was cut short is taken up again: it meet
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -34,6 +34,7 @@ class ObjectRestoring:
     def __init__(self, place: ObjectStore, backup: Paths) -> None:
         self._bucket = place.bucket
         self._prove = place.prove
+        self._deeds = place.deeds
         self._files = FileStore(backup)
         self._versions = backup.versions
 
@@ -108,7 +109,7 @@ class ObjectRestoring:
                 self._put_files(version_id)
         for each in self._entries(name):
             self._bucket.put(keys.model(name, each.key), b"")
-        self._put_records(keys.model(name, HISTORY), self._files.deeds(name))
+        self._put_records(keys.model(name, HISTORY), self._files.deeds(name), known=self._deeds(name))
         for key, data in self._conditional(name):
             found = None if self._bucket.create(key, data) else self._bucket.get(key)
             if found is not None and found.data != data:
@@ -130,9 +131,13 @@ class ObjectRestoring:
             elif text != MANIFEST:
                 self._bucket.put(keys.file(version_id, text), file)
 
-    def _put_records(self, prefix: str, records: Sequence[msgspec.Struct]) -> None:
+    def _put_records(
+        self, prefix: str, records: Sequence[msgspec.Struct], known: Collection[msgspec.Struct] = ()
+    ) -> None:
+        """Write records but those `known`: a model that was never promoted may be there just as in the backup."""
         for place, each in enumerate(records):
-            self._bucket.put(f"{prefix}/{place:020}-restored", msgspec.json.encode(each))
+            if each not in known:
+                self._bucket.put(f"{prefix}/{place:020}-restored", msgspec.json.encode(each))
 
     # ------------------------------------------------------------ its promotions
 
@@ -142,7 +147,7 @@ class ObjectRestoring:
         except StoreDamaged:  # which the backup says
             return []
         return [
-            Entry(each.version, int(each.time.timestamp() * 1e6), place, each.found, id=f"{place:016x}")
+            Entry(each.version, max(0, int(each.time.timestamp() * 1e6)), place, each.found, id=f"{place:016x}")
             for place, each in enumerate(promotions, start=1)
         ]
 

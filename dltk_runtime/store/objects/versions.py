@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from dltk_runtime.errors import DltkError, StoreDamaged
+from dltk_runtime.files.records import decoded
 from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store.errors import StoreUnreachable, VersionRemoved
 from dltk_runtime.store.handles import Location
@@ -182,8 +183,8 @@ class ObjectVersion:
     def _added(self, kind: str, what: type[Record]) -> list[Record]:
         found = (self.bucket.get(each.key) for each in self.bucket.below(keys.version(self.id, kind)))
         try:
-            return [msgspec.json.decode(each.data, type=what) for each in found if each is not None]
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return [decoded(each.data, what) for each in found if each is not None]
+        except msgspec.DecodeError as error:
             raise StoreDamaged(f"{self.where}/{kind} is damaged: {error}.") from error
 
     def _age_seconds(self, part: str) -> float:

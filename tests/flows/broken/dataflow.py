@@ -54,6 +54,8 @@ CASES: tuple[Case, ...] = (
     (817, "direct", "default/data/ui/views/status.xml", "isnotnull(predicted_kind)", "isnull(predicted_kind)"),
     (817, "summary", SEARCHES, "AND isnotnull(predicted_y)", "AND isnull(predicted_y)"),
     (817, "direct", SEARCHES, "| eval arrived=", "| where arrived>0 | eval arrived="),
+    (818, "feedback", MACROS, "16)<1311,1,0), why", "16)<1311 AND dga_score<0.3,1,0), why"),
+    (818, "feedback", SEARCHES, "AND sampled=1", 'AND why="sample"'),
     (821, "direct", SEARCHES, "-12m@m", "-12m"),
     (821, "metrics", SEARCHES, "dispatch.earliest_time = -30d@d", "dispatch.earliest_time = -30d"),
     (822, "direct", MACROS, "definition = index=main", "definition = earliest=-1h index=main"),

@@ -100,10 +100,10 @@ def test_a_changed_object_of_equal_size_is_told_from_a_changed_copy(servers: lis
     began = time.monotonic()
     assert "The copy of umap/default version 2 on this machine" in one.store.examine(second, began)
     assert "The copy of" in one.store.examine(second, began)  # by another worker, that loaded it too
+    assert Path(second.location().folder, "umap_default.json").read_text() == "Weights"
     assert one.store.examine(second, time.monotonic()) == ""
     assert (one.store.damaged_copies, list(one.store.problems(NAME))) == (1, [])
     assert one.store.choose(NAME).version.id == second.id
-    assert Path(second.location().folder, "umap_default.json").read_text() == "Weights"
 
     one.bucket.put(keys.file(second.id, "umap_default.json"), b"forgery")
     assert any("in memory://" in each for each in two.store.problems(NAME))
@@ -226,6 +226,42 @@ def test_promotions_outlive_the_loss_of_the_pointer(servers: list[Server]) -> No
     third = promoted(two.store)
     assert one.store.choose(NAME).version.id == third.id
     assert [each.version for each in one.place.promotions(NAME)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("micros", [10**18 - 1, 253402300800 * 10**6])
+def test_a_promotion_at_a_time_that_no_calendar_has_is_damaged_and_costs_that_one_alone(
+    servers: list[Server], micros: int
+) -> None:
+    one, two = servers
+    first, second = promoted(one.store), promoted(one.store)
+    one.bucket.put(keys.model(NAME, f"promoted/{7:018}-3-{micros}-0-ab"), b"")
+    assert [each.version for each in two.place.promotions(NAME)] == [1, 2]
+    assert (two.place.damaged_lines(NAME), len(list(two.store.problems(NAME)))) == (1, 1)
+    assert (two.store.choose(NAME).version.id, two.store.rollback(NAME).id) == (second.id, first.id)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        b'{"version":2,"micros":1e30,"revision":2}',
+        b'{"version":2,"micros":999999999999999999999,"revision":2}',
+        b'{"version":2,"micros":-1,"revision":2}',
+        b'{"version":-2,"micros":1,"revision":2}',
+        b'{"version":2,"micros":NaN,"revision":2}',
+    ],
+)
+def test_a_pointer_with_a_number_that_none_has_is_damaged_and_the_promotions_tell_what_serves(
+    servers: list[Server], last: bytes
+) -> None:
+    one, two = servers
+    promoted(one.store)
+    second = promoted(one.store)
+    one.bucket.put(keys.model(NAME, "current"), b'{"revision":2,"nonce":"a","current":2,"last":%b}' % last)
+    serving = two.store.choose(NAME)
+    assert serving.version.id == second.id
+    assert "is damaged" in serving.problem
+    third = promoted(two.store)
+    assert one.store.choose(NAME).version.id == third.id
 
 
 def test_a_fit_that_was_silent_for_a_day_commits_nothing(
