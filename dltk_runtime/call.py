@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -115,8 +115,7 @@ class CallFacts:
 
     def known(self) -> dict[str, Any]:
         """Return the facts that are known, without the phases."""
-        values = ((each.name, getattr(self, each.name)) for each in fields(self) if each.name != "phases")
-        return {name: value for name, value in values if value is not None}
+        return {name: value for name, value in vars(self).items() if value is not None and name != "phases"}
 
 
 @dataclass(eq=False)

@@ -146,4 +146,4 @@ def args_of(request: Request) -> tuple[str, ...]:
 
 
 def _texts(values: Sequence[object]) -> tuple[str, ...]:
-    return tuple(str(each) for each in values)
+    return tuple(map(str, values))

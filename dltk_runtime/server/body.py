@@ -21,9 +21,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Self
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
@@ -43,6 +45,45 @@ MAX_REFUSED_BYTES = 64 * 1024**2  # that are read of a request without an accept
 _START = re.compile(rb'\s*\{\s*"data"\s*:\s*"')
 
 
+class _Chunks:
+    """The chunks of a body, up to a limit.
+
+    It is no async generator, as that of Starlette: the event loop keeps account of each of those, which
+    takes longer than a small body.
+
+    Raises:
+        BodyTooLarge: there are more than `limit` bytes; then, and after other errors, the rest can be read.
+        ClientDisconnect: the client hung up before the end.
+    """
+
+    def __init__(self, request: HttpRequest, limit: float) -> None:
+        self._receive = request.receive
+        self._limit = limit
+        self._left = limit
+        self._ended = False
+
+    def allow(self, more: float) -> None:
+        """Let so many more bytes be read."""
+        self._limit = self._left = more
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._ended:
+            raise StopAsyncIteration
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._ended = True
+            raise ClientDisconnect
+        self._ended = not message.get("more_body", False)
+        chunk: bytes = message.get("body", b"")
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise BodyTooLarge(int(self._limit))
+        return chunk
+
+
 async def receive(request: HttpRequest, limit: int, upload: Upload) -> Request:
     """Receive the request in the body; rows of a large one go to `upload` while they arrive.
 
@@ -51,15 +92,14 @@ async def receive(request: HttpRequest, limit: int, upload: Upload) -> Request:
         BodyInvalid, DataInvalid: it is not what Splunk sends.
         ClientDisconnect: the client hung up before the end.
     """
-    stream = request.stream()
-    chunks = _limited(stream, limit)
+    chunks = _Chunks(request, limit)
     try:
         _refuse_encoded(request)
         if (size := _announced(request)) >= MIN_UPLOAD_BYTES:
             return await receive_large(chunks, size, upload)
         return await _decoded(b"".join([chunk async for chunk in chunks]))
     except RequestError:
-        await _exhaust(stream, max(DISCARD_FACTOR * limit, MIN_DISCARD_BYTES))
+        await _exhaust(chunks, max(DISCARD_FACTOR * limit, MIN_DISCARD_BYTES))
         raise
 
 
@@ -71,11 +111,11 @@ async def receive_rows(request: HttpRequest, limit: int, upload: Upload, prefix:
         BodyInvalid: it is compressed.
         ClientDisconnect: the client hung up before the end.
     """
-    stream = request.stream()
+    chunks = _Chunks(request, limit)
     begun, large = bytearray(prefix), False
     try:
         _refuse_encoded(request)
-        async for chunk in _limited(stream, limit):
+        async for chunk in chunks:
             if large:
                 upload.write(chunk)
                 continue
@@ -84,7 +124,7 @@ async def receive_rows(request: HttpRequest, limit: int, upload: Upload, prefix:
                 upload.begin(_announced(request))
                 upload.write(bytes(begun))
     except RequestError:
-        await _exhaust(stream, max(DISCARD_FACTOR * limit, MIN_DISCARD_BYTES))
+        await _exhaust(chunks, max(DISCARD_FACTOR * limit, MIN_DISCARD_BYTES))
         raise
     return upload.rows if large else Payload(bytes(begun), escaped=False)
 
@@ -96,11 +136,11 @@ async def receive_whole(request: HttpRequest, limit: int) -> bytes:
         BodyTooLarge: it has more than `limit` bytes.
         ClientDisconnect: the client hung up before the end.
     """
-    stream = request.stream()
+    chunks = _Chunks(request, limit)
     try:
-        return b"".join([chunk async for chunk in _limited(stream, limit)])
+        return b"".join([chunk async for chunk in chunks])
     except BodyTooLarge:
-        await _exhaust(stream, max(DISCARD_FACTOR * limit, MIN_DISCARD_BYTES))
+        await _exhaust(chunks, max(DISCARD_FACTOR * limit, MIN_DISCARD_BYTES))
         raise
 
 
@@ -160,16 +200,6 @@ def _uploaded(text: JsonText, upload: Upload) -> Request:
     return replace(request, rows=upload.rows)
 
 
-async def _limited(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    """Yield the chunks of a body, until there are more than `limit` bytes of them."""
-    size = 0
-    async for chunk in stream:
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLarge(limit)
-        yield chunk
-
-
 def _announced(request: HttpRequest) -> int:
     """Return the Content-Length; 0 if there is no valid one."""
     length = request.headers.get("content-length", "")
@@ -179,13 +209,12 @@ def _announced(request: HttpRequest) -> int:
 async def discard(request: HttpRequest) -> None:
     """Read the body of a refused request; a client that hangs up meanwhile is no error."""
     with contextlib.suppress(ClientDisconnect):
-        await _exhaust(request.stream(), MAX_REFUSED_BYTES)
+        await _exhaust(_Chunks(request, math.inf), MAX_REFUSED_BYTES)
 
 
-async def _exhaust(stream: AsyncIterator[bytes], most: int) -> None:
+async def _exhaust(chunks: _Chunks, most: int) -> None:
     """Read the rest of a body, up to about `most` bytes."""
-    size = 0
-    async for chunk in stream:
-        size += len(chunk)
-        if size > most:
-            return
+    chunks.allow(most)
+    with contextlib.suppress(BodyTooLarge):
+        async for _ in chunks:
+            pass
