@@ -14,7 +14,7 @@ from dltk_runtime.access.holder import Right
 from dltk_runtime.shadow.record import ComparedRequest, Records
 from tests.support import ends
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(900)]
 
 
 def new(name: str) -> TokenEntry:

@@ -245,7 +245,7 @@ def test_a_secret_that_is_not_there_is_told_before_anything_is_read(splunkd: Sou
 # What goes wrong between
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.process
 def test_no_end_by_kill_loses_a_row_or_doubles_one_as_read(splunkd: Source, settings: Settings) -> None:
     """A process is killed at each call of the flow's own code in turn, each request of HTTP among them."""
@@ -436,7 +436,7 @@ DOUBLE = {
 }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.process
 def test_a_flow_is_fitted_and_scored_from_the_command_line(
     tmp_path: Path, paths: Paths, make_notebook: MakeNotebook

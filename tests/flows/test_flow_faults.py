@@ -39,7 +39,7 @@ def written(folder: Path, variant: str) -> None:
 
 
 @pytest.mark.process
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", drawn())
 def test_flow_test_fails_and_says_what_is_wrong(tmp_path: Path, name: str) -> None:
     fault = FAULTS[name]

@@ -202,7 +202,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
         yield runtime
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", [7, 8, 9])
 @pytest.mark.process
 def test_retrained_on_200_corrections_it_is_better_on_them_than_before(
@@ -272,7 +272,7 @@ def right(world: World, judged: dict[str, str]) -> float:
     return sum(hits) / len(hits)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 @pytest.mark.process
 def test_the_worked_case_ends_with_a_retrained_model_that_took_over(tmp_path: Path) -> None:
     """By the commands of the README; runs every half hour instead of every five minutes."""

@@ -15,7 +15,7 @@ from tests.support.service import ROOT
 
 
 @pytest.mark.process
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("variant", drawn())
 def test_flow_test_ends_green_and_says_which_text_did_not_run(tmp_path: Path, variant: str) -> None:
     kind, *options = VARIANTS[variant]

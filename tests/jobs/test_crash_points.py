@@ -49,7 +49,7 @@ def prepared(tmp_path: Path) -> Path:
     return made_home(tmp_path / "prepared")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_an_end_at_any_change_of_a_submission_leaves_a_whole_job_or_none(prepared: Path, tmp_path: Path) -> None:
     for _, home in ends.each_end(prepared, tmp_path, submit):
         check(home, at_most=1)
@@ -60,7 +60,7 @@ def test_an_end_at_any_change_of_a_submission_leaves_a_whole_job_or_none(prepare
 
 
 @pytest.mark.parametrize("name", PREPARED)
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_an_end_at_any_change_of_a_fit_leaves_one_that_ends_once(name: str, prepared: Path, tmp_path: Path) -> None:
     PREPARED[name](prepared)
     for _, home in ends.each_end(prepared, tmp_path, lambda home: Server(home).serve()):

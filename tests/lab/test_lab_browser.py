@@ -97,7 +97,7 @@ def fit(service: Service) -> dict[str, Any]:
     return service.post("/fit", data="x,y\n1,2\n2,4\n", meta=META)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_save_says_what_the_notebook_means_and_the_service_answers_with_it(paths: Paths, tmp_path: Path) -> None:
     templates.write(paths.notebooks, "edited", "bare")
     screenshot = Path(os.environ.get("DLTK_SCREENSHOT", tmp_path / "lab.png"))
@@ -146,7 +146,7 @@ def test_a_save_says_what_the_notebook_means_and_the_service_answers_with_it(pat
     assert "'offset' is defined nowhere" in (paths.home / "lab.log").read_text()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_notebook_is_fitted_on_staged_data_as_the_service_would(paths: Paths, tmp_path: Path) -> None:
     templates.write(paths.notebooks, "edited", "bare")
     stage(paths, "mine", "edited")
@@ -163,7 +163,7 @@ def test_a_notebook_is_fitted_on_staged_data_as_the_service_would(paths: Paths, 
     assert (versions / "1" / "version.json").is_file()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_tensorboard_shows_the_logs_beside_the_notebooks_to_who_has_jupyters_token(paths: Paths) -> None:
     (paths.notebooks / "logs").mkdir()
 

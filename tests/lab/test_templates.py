@@ -33,7 +33,7 @@ def test_a_new_notebook_keeps_the_contract(template: str, tmp_path: Path) -> Non
     assert found.functions == ("init", "fit", "apply", "save", "load", "summary", "stage")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 @pytest.mark.process
 def test_a_search_fits_and_applies_a_new_notebook_of_each_template(paths: Paths) -> None:
     rows = pd.read_csv(SAMPLES / "iris.csv")

@@ -39,7 +39,7 @@ def test_the_notebooks_own_data_is_offered_first_and_rows_without_parameters_nev
 
 
 @pytest.mark.process
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_fit_takes_target_and_parameters_of_the_search_and_makes_a_version(paths: Paths) -> None:
     notebook = templates.write(paths.notebooks, "edited", "bare")
     stage(paths, "mine", "edited", factor='"3"', container_image="gone")
@@ -50,7 +50,7 @@ def test_a_fit_takes_target_and_parameters_of_the_search_and_makes_a_version(pat
 
 
 @pytest.mark.process
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_fit_that_fails_says_where(paths: Paths) -> None:
     notebook = templates.write(paths.notebooks, "edited", "bare")
     text = notebook.read_text(encoding="utf-8").replace(".mean())", ".mean()) + offset")

@@ -31,7 +31,7 @@ ASKED: dict[str, tuple[str | None, list[str]]] = {
 WITH_NUMBERS = [name for name in ASKED if name != "dga_classifier"]
 
 # Where cores are few and busy, PyTorch's threads wait for one another.
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from dltk_runtime import gang
 from dltk_runtime.notebook.coordinates import coordinates
 from tests.library.functions import NOTEBOOKS, Get, algorithms, asked, handed
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(900)]
 
 CLOSE = 1e-5  # of a mean loss
 STEPS = 3  # of rank 1 in an epoch: the last batch has no row for it

@@ -21,7 +21,7 @@ FEATURES = ("a", "b", "c", "d")
 FITTED_ROWS, ROWS = 300, 10_000
 Predict = Callable[[np.ndarray[Any, Any]], Any]
 
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore")]
 
 
 def drawn(rows: int) -> np.ndarray[Any, Any]:

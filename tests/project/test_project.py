@@ -99,7 +99,7 @@ def test_the_conda_environment_asks_for_what_pyproject_asks_for() -> None:
     assert sorted(asked) == sorted({str(each) for each in requirements(["all"])})
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.process
 def test_all_libraries_live_in_one_process() -> None:
     # Without CUDA's look for a device and TensorFlow's notes, so that only trouble is printed.

@@ -76,7 +76,7 @@ def fits(shared_service: Service) -> list[Future[dict[str, Any]]]:
         return [pool.submit(shared_service.post, "/fit", data_for(each), without_mode(each)) for each in SAMPLES]
 
 
-@pytest.mark.timeout(400)  # the first of them waits for all fits
+@pytest.mark.timeout(900)  # the first of them waits for all fits
 @pytest.mark.parametrize("number", range(len(SAMPLES)), ids=map(name_of, SAMPLES))
 def test_a_sample_without_mode_reaches_init_and_apply_unchanged(
     fits: list[Future[dict[str, Any]]], number: int

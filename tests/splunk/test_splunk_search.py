@@ -103,7 +103,7 @@ def test_an_older_splunk_is_asked_the_older_way() -> None:
         assert ("POST", "search/jobs/export") in splunkd.requests
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.process
 def test_a_million_rows_take_little_more_memory_than_their_frame(splunkd: Splunkd) -> None:
     splunkd.sessions.add("token")

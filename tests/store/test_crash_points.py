@@ -114,7 +114,7 @@ OPERATIONS = {
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_an_end_at_any_change_of_the_disk_leaves_the_store_whole(name: str, tmp_path: Path) -> None:
     operation = OPERATIONS[name]
     prepared = tmp_path / "prepared"

@@ -69,7 +69,7 @@ def check(store: ModelStore) -> int:
     return current.number if current else 0
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_kill_at_any_moment_leaves_the_last_good_version_serving(paths: Paths, store: ModelStore) -> None:
     reserved: list[int] = []
     last = 0  # the last promotion that was reported

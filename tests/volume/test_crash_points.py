@@ -27,7 +27,7 @@ from dltk_runtime.volume.forget import Forgetting
 from tests.store.helpers import NAME, commit, promoted
 from tests.support import ends
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(900)]
 
 SOMEBODY = Actor("analysts", "anna", "asked to")
 

@@ -33,7 +33,7 @@ from tests.support.service import Service
 KILLS = int(os.environ.get("DLTK_SOAK_FRONT_KILLS", "0"))
 pytestmark = [
     pytest.mark.process,
-    pytest.mark.timeout(300 + 60 * KILLS),
+    pytest.mark.timeout(900 + 60 * KILLS),
     pytest.mark.skipif(not SERVER.exists() or not KILLS, reason="make objects, make soak"),
 ]
 ADDRESS = f"s3://{BUCKET}/kills"
