@@ -185,7 +185,10 @@ class V1Api:
         return DriftList(DRIFT_INDEX, views, waits)
 
     async def cluster(self, request: Request) -> ClusterView:
-        holder: Holder = request.state.holder
+        return self.machines(request.state.holder)
+
+    def machines(self, holder: Holder) -> ClusterView:
+        """Return the machines as this holder may see them."""
         return self._service.machines().shown_to(functools.partial(sees, holder))
 
     async def shadow(self, request: Request) -> ShadowReport:

@@ -28,8 +28,9 @@ VIEWS = (
     "/v1/models/{algorithm}/{model}/versions/{number}/card",
     "/v1/algorithms/{algorithm}/search",
 )
-# What pages take from the service itself: settings, the end of streams, and whether a job has printed more.
-OTHERS = {"settings.paths", "settings.pins_code", "stopping", "jobs.printed"}
+# What pages take from the service itself: settings, the end of streams, whether a job has printed more, and why a
+# queued one waits.
+OTHERS = {"settings.paths", "settings.pins_code", "stopping", "jobs.printed", "places"}
 
 
 @pytest.fixture

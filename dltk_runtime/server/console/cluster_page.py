@@ -18,7 +18,6 @@ from dltk_runtime.server.console import render
 from dltk_runtime.server.console.entrance import Entrance, Handler
 from dltk_runtime.server.console.session import Visitor
 from dltk_runtime.server.console.streams import Part, Streams
-from dltk_runtime.server.guard import sees
 from dltk_runtime.server.v1_routes import V1Api
 from dltk_runtime.service.service import Service
 
@@ -57,7 +56,7 @@ class ClusterPage:
         return await asyncio.to_thread(functools.partial(render.text, "cluster_part.html", **values)), True
 
     async def _shown(self, holder: Holder) -> dict[str, Any]:
-        found = self._service.machines().shown_to(functools.partial(sees, holder))
+        found = self._api.machines(holder)
         queued = await asyncio.to_thread(self._api.jobs.listed, holder, State.QUEUED, MAX_WAITING + 1)
         return _values(found, self._waiting(found, queued.jobs[::-1]))
 
