@@ -26,7 +26,7 @@ from tests.support.service import Service, until
 
 pytestmark = pytest.mark.process
 
-FITS = int(os.environ.get("DLTK_SOAK_FITS", "60"))
+FITS = int(os.environ.get("DLTK_SOAK_FITS", "20"))
 LOST = (urllib.error.URLError, http.client.HTTPException, ConnectionError)
 
 # A model of two files that must agree; written slowly, so that kills fall into the middle of a save.
