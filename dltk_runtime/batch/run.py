@@ -27,6 +27,7 @@ from dltk_runtime.batch.recording import recording
 from dltk_runtime.batch.task import Report, Task
 from dltk_runtime.batch.tracked import Tracked
 from dltk_runtime.errors import StoreDamaged
+from dltk_runtime.files.records import converted
 from dltk_runtime.fit.cards import cards_of
 from dltk_runtime.fit.facts import facts_of
 from dltk_runtime.fit.recorded import kept_notices, record_fit, warned
@@ -147,7 +148,7 @@ class _Run:
         """Return the report without secrets that the notebook's functions have returned."""
         if not self._scrubber:
             return report
-        return msgspec.convert(self._scrubber.value(msgspec.to_builtins(report, builtin_types=(bytes,))), Report)
+        return converted(self._scrubber.value(msgspec.to_builtins(report, builtin_types=(bytes,))), Report)
 
     # ------------------------------------------------------------ before
 

@@ -23,6 +23,7 @@ import msgspec
 from dltk_runtime.cluster.apply_messages import Copy
 from dltk_runtime.cluster.files import reserved
 from dltk_runtime.files import atomic
+from dltk_runtime.files.records import decoded
 from dltk_runtime.store.manifest import StoredFile
 from dltk_runtime.units import DAY_SECONDS
 
@@ -112,7 +113,7 @@ class KeptFiles:
         found = []
         for path in self._root.glob(f"*/{OF}/{_checked(origin)}"):
             try:
-                found.append(msgspec.json.decode(path.read_bytes(), type=Copy))
+                found.append(decoded(path.read_bytes(), Copy))
             except (OSError, ValueError):
                 self.unmark(path.parent.parent.name, origin)
         return found

@@ -10,6 +10,7 @@ import msgspec
 import yaml
 
 from dltk_runtime.errors import nearest
+from dltk_runtime.files.records import converted
 from dltk_runtime.fit.options import METRICS
 from dltk_runtime.flows import fields as forms
 from dltk_runtime.flows import windows
@@ -142,7 +143,7 @@ def make(content: dict[str, Any], origin: str = "the options") -> Flow:
         if key not in Flow.__struct_fields__:
             raise FlowInvalid(f"{origin}: unknown key {key!r}.{nearest(key, Flow.__struct_fields__)}")
     try:
-        flow = msgspec.convert(content, Flow)
+        flow = converted(content, Flow)
     except msgspec.ValidationError as error:
         raise FlowInvalid(f"{origin}: invalid flow: {error}") from error
     flow = msgspec.structs.replace(flow, **{name: forms.one_line(getattr(flow, name)) for name in SEARCH_TEXTS})

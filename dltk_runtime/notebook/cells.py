@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from dltk_runtime.files.records import converted, described
 from dltk_runtime.notebook.errors import NotebookUnreadable
 
 # Raised by `ast.parse` and `compile`.
@@ -182,12 +183,12 @@ def _decode(path: Path, data: bytes) -> _Notebook:
 
 def _decode_text(text: str) -> _Notebook:
     try:
-        return msgspec.json.decode(text, type=_Notebook)
+        return described(_Notebook).decode(text)
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, UnicodeEncodeError):
         # Python's parser accepts more (NaN in an output) and reports where it stopped.
-        return msgspec.convert(json.loads(text), _Notebook)
+        return converted(json.loads(text), _Notebook)
 
 
 # ---------------------------------------------------------------- selecting

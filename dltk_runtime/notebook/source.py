@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import msgspec
-
 from dltk_runtime.errors import NameInvalid, StoreDamaged
 from dltk_runtime.files import state
+from dltk_runtime.files.records import converted
 from dltk_runtime.names import checked_algorithm
 from dltk_runtime.notebook import places
 from dltk_runtime.notebook.cells import COMPILE_ERRORS, Cell, exported, parameters_cell, read_cells
@@ -139,7 +138,7 @@ def unpack(data: bytes) -> tuple[Source, ...]:
         StoreDamaged: `data` is not what `pack` writes.
     """
     try:
-        return msgspec.convert(json.loads(data)["sources"], tuple[Source, ...])
+        return converted(json.loads(data)["sources"], tuple[Source, ...])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise code_damaged(error) from error
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import pandas as pd
 from splunklib import client
 
+from dltk_runtime.files.records import converted
 from dltk_runtime.splunk.columns import Columns
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import ResultsCut, SearchFailed, SearchInterrupted, SplunkRefused
@@ -222,5 +222,5 @@ def _status(content: dict[str, Any]) -> JobStatus:
         state=str(content["dispatchState"]),
         rows=int(content.get("resultCount", 0)),
         share=float(content.get("doneProgress", 0)),
-        messages=tuple(msgspec.convert(content.get("messages", []), list[SplunkMessage])),
+        messages=tuple(converted(content.get("messages", []), list[SplunkMessage])),
     )

@@ -18,6 +18,7 @@ import msgspec
 from splunklib import client
 
 from dltk_runtime.errors import shown
+from dltk_runtime.files.records import converted
 from dltk_runtime.splunk.connection import Connection
 from dltk_runtime.splunk.errors import AnswerUnreadable, RecordInvalid
 
@@ -167,7 +168,7 @@ class Collection(Generic[R]):
 
     def _typed(self, record: Mapping[str, Any]) -> R:
         try:
-            return msgspec.convert(record, self.record, strict=False)
+            return converted(record, self.record, strict=False)
         except msgspec.ValidationError as error:
             key, kind = shown(str(record.get(KEY))), self.record.__name__
             raise RecordInvalid(f"The record {key} of {self._what} is not a valid {kind}: {error}.") from error

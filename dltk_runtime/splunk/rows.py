@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from dltk_runtime.files.records import converted
 from dltk_runtime.splunk.errors import AnswerUnreadable, SearchFailed
 
 Row = dict[str, Any]  # values are text, or a list of texts for a multivalue field
@@ -51,7 +52,7 @@ def _lenient(line: bytes) -> _Line:
     Raises:
         ValueError, msgspec.DecodeError: it is not such a line.
     """
-    return msgspec.convert(_without_halves(json.loads(line)), _Line)
+    return converted(_without_halves(json.loads(line)), _Line)
 
 
 def _without_halves(value: Any) -> Any:

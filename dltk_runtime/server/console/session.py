@@ -29,6 +29,7 @@ from starlette.requests import Request
 from dltk_runtime.access.actor import MAX_PERSON_CHARACTERS, Actor, one_line
 from dltk_runtime.access.file import hash_of
 from dltk_runtime.access.holder import Holder, Right
+from dltk_runtime.files.records import decoded
 from dltk_runtime.server.proxy import NAME as PROXY
 from dltk_runtime.server.token_files import ADMIN_NAME, API_NAME, CHANGE_RIGHTS, Tokens
 from dltk_runtime.server.tokens import token_matches
@@ -151,7 +152,7 @@ class Sessions:
         ):
             return None
         try:
-            session = msgspec.json.decode(urlsafe_b64decode(body), type=Session)
+            session = decoded(urlsafe_b64decode(body), Session)
         except (ValueError, msgspec.DecodeError):
             return None
         return None if session.until < self.clock() or self._ended(session) else session

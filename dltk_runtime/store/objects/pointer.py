@@ -23,7 +23,7 @@ from typing import Annotated
 import msgspec
 
 from dltk_runtime.errors import NotStored, StoreDamaged
-from dltk_runtime.files.records import Count, decoded
+from dltk_runtime.files.records import Count, converted, decoded
 from dltk_runtime.names import ModelName
 from dltk_runtime.store.history import Promotion
 from dltk_runtime.store.objects import keys
@@ -198,5 +198,5 @@ def _promoted(key: str) -> Entry | None:
     with suppress(msgspec.ValidationError):
         if found := _PROMOTED.fullmatch(key):
             fields = {"version": int(found[2]), "micros": int(found[3]), "revision": int(found[1])}
-            return msgspec.convert(fields | {"found": found[4] == "1", "id": found[5]}, Entry)
+            return converted(fields | {"found": found[4] == "1", "id": found[5]}, Entry)
     return None
