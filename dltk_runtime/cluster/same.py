@@ -6,6 +6,7 @@ search two answers. So a node that differs runs no fit.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import platform
 from collections.abc import Mapping
@@ -33,8 +34,12 @@ def in_words(found: Mapping[str, str]) -> str:
 
 @functools.cache
 def ours_in_words() -> str:
-    """Return those of this machine."""
-    return in_words(releases())
+    """Return those of this machine, without a look at all others: a page and `/metrics` wait for it."""
+    found = {"python": platform.python_version()}
+    for name in (NAME, "ray"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return in_words(found)
 
 
 def difference(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
