@@ -65,15 +65,20 @@
         return;
       }
       const id = Notification.emit(`${path}: fit on ${value} …`, 'in-progress', { autoClose: false });
+      const show = (message, type, actions = []) => {
+        if (!Notification.update({ id, message, type, autoClose: false, actions })) {
+          Notification.emit(message, type, { autoClose: false, actions }); // somebody has put the first one away
+        }
+      };
       try {
         const ended = await ask('fit', { method: 'POST', body: JSON.stringify({ path, staged: value }) });
         const all = () => showDialog({ title: path, body: ended.text, buttons: [Dialog.okButton()] });
         const actions = [{ label: 'Show all', callback: all }];
         const lines = ended.text.split('\n').filter(line => line.trim());
         const message = lines.at(ended.done ? 0 : -1) ?? 'nothing was printed';
-        Notification.update({ id, message, type: ended.done ? 'success' : 'error', autoClose: false, actions });
+        show(message, ended.done ? 'success' : 'error', actions);
       } catch (error) {
-        Notification.update({ id, message: error.message, type: 'error', autoClose: false });
+        show(error.message, 'error');
       }
     };
 
@@ -82,8 +87,10 @@
     /** Show the review of a saved notebook. */
     const showReview = async path => {
       const review = await ask(`review?path=${encodeURIComponent(path)}`);
-      Notification.dismiss(shown.get(path));
-      shown.delete(path);
+      if (shown.has(path)) {
+        Notification.dismiss(shown.get(path)); // without an identity it would dismiss those of everybody
+        shown.delete(path);
+      }
       if (!review.algorithm) {
         return; // not an algorithm
       }
