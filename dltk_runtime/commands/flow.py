@@ -119,6 +119,7 @@ def new(origin: Path | None, defaults: bool, to: Path | None, force: bool, anoma
                 anomalies=anomalies,
                 predicts=Predicts(given.get("predicts", "yes_no")),
                 labels=given.get("labels", False),
+                extras=bool(given.get("extras")),
             )
             | given
         )

@@ -42,6 +42,12 @@ _NUMBER: dict[str, Any] = {
 }
 _CLASS: dict[str, Any] = {"predicts": "class", "positive": "generated", "negative": "chosen"}
 _LABELS: dict[str, Any] = {"algorithm": "binary_nn_classifier", "score": "probability", "metric": "f1"}
+# Of a feedback flow with further features: `dga_classifier`, its usual algorithm, reads one text and nothing else.
+_NUMBERS: dict[str, Any] = _LABELS | {
+    "parameters": _COMMON["parameters"],
+    "prepare": _LENGTHS.replace(f", {_BAD}", ""),
+    "features": _COMMON["features"],
+}
 _HIGHEST = " | stats max(f_len) AS f_len max(f_digits) AS f_digits max(f_vowels) AS f_vowels max(y) AS y BY "
 
 
@@ -54,10 +60,12 @@ def defaults(
     anomalies: bool = False,
     predicts: Predicts = Predicts.YES_NO,
     labels: bool = False,
+    extras: bool = False,
 ) -> dict[str, Any]:
     """Return the values of the flow `name` of that kind and source, without its kind and name.
 
-    With `anomalies` the flow has no target; with `labels` people judge its rows.
+    With `anomalies` the flow has no target; with `labels` people judge its rows; with `extras` people keep
+    further features, numbers, by entity.
     """
     if anomalies:
         return _ANOMALIES | _servers(kind, source, interval)
@@ -72,6 +80,8 @@ def defaults(
             | _LABELS
             | {"prepare": f"lookup local=true {verdicts(name)} query OUTPUT verdict | {found['prepare']}"}
         )
+    if extras and kind is Kind.FEEDBACK:
+        return found | _NUMBERS
     if predicts is Predicts.CLASS:
         return found | _CLASS | {"prepare": found["prepare"].replace(_BAD, "y=verdict")}
     return found

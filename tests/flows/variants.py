@@ -9,12 +9,13 @@ from collections.abc import Mapping
 
 from tests.support.service import ROOT
 
-IN_A_GATE = 2
+IN_A_GATE = 3
 ALL = "DLTK_TEST_ALL_FLOWS"  # set by `make flows`
 
 VARIANTS: Mapping[str, tuple[str, ...]] = {
     "direct": ("direct",),
     "feedback": ("feedback",),
+    "feedback extras": ("feedback", "--extras", "age reputation"),
     "events": ("summary",),
     "indexed": ("summary", "--source", "indexed"),
     "metrics": ("summary", "--source", "metrics"),
