@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    Histogram,
-    Summary,
     disable_created_metrics,
     generate_latest,
 )
@@ -22,13 +20,13 @@ from dltk_runtime.server.admission import Admission
 from dltk_runtime.server.gauges import Gauges
 from dltk_runtime.server.guard import sees
 from dltk_runtime.server.shadow.metrics import ShadowMetrics
+from dltk_runtime.server.timings import Timings
 from dltk_runtime.server.token_files import Tokens
 
 if TYPE_CHECKING:
     from dltk_runtime.server.shadow.shadow import Shadowing
     from dltk_runtime.service.service import Service
 
-BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -51,22 +49,9 @@ class Metrics:
             ["algorithm", "outcome"],
             registry=self._registry,
         )
-        self._seconds = Histogram(
-            "dltk_request_seconds", "Whole requests", ["route"], buckets=BUCKETS_SECONDS, registry=self._registry
-        )
-        self._phases = Histogram(
-            "dltk_phase_seconds",
-            "Phases of requests",
-            ["route", "phase"],
-            buckets=BUCKETS_SECONDS,
-            registry=self._registry,
-        )
-        # Without buckets: for each algorithm these would be hundreds of lines.
-        self._of_algorithm = Summary(
-            "dltk_algorithm_seconds", "Phases of requests", ["route", "algorithm", "phase"], registry=self._registry
-        )
-        self._kinds: dict[tuple[str, str, str], tuple[Counter, Counter, Histogram]] = {}
-        self._steps: dict[tuple[str, str, str], tuple[Histogram, Summary]] = {}
+        self._timings = Timings()
+        self._registry.register(self._timings)
+        self._kinds: dict[tuple[str, str, str], tuple[Counter, Counter]] = {}
         self._refused = Counter("dltk_refused", "Requests refused, by reason", ["reason"], registry=self._registry)
         for reason in refusals.KNOWN:
             self._refused.labels(reason)
@@ -81,34 +66,23 @@ class Metrics:
         """
         facts = call.facts
         known = "" if call.waiting else facts.algorithm or ""
-        requests, rows, whole = self._of_kind(call.route, known, outcome)
+        requests, rows = self._of_kind(call.route, known, outcome)
         requests.inc()
         rows.inc(facts.rows or 0)
-        whole.observe(seconds)
+        self._timings.add(call.route, known, seconds, facts.phases)
         if facts.damage is not None:
             self._damaged.labels(facts.algorithm or "", outcome).inc()
-        for phase, spent in facts.phases.items():
-            for each in self._of_step(call.route, known, phase):
-                each.observe(spent)
 
     def refused(self, reason: str) -> None:
         """Count a refusal; `reason` is that of `refusals.reason_of`."""
         self._refused.labels(reason).inc()
 
-    # Looking up the figures of some labels takes longer than adding to them.
-
-    def _of_kind(self, route: str, algorithm: str, outcome: str) -> tuple[Counter, Counter, Histogram]:
+    def _of_kind(self, route: str, algorithm: str, outcome: str) -> tuple[Counter, Counter]:
+        """Return the counters with these labels: to look them up takes longer than to add to them."""
         key = route, algorithm, outcome
         if key not in self._kinds:
-            rows, seconds = self._rows.labels(route, algorithm), self._seconds.labels(route)
-            self._kinds[key] = self._requests.labels(*key), rows, seconds
+            self._kinds[key] = self._requests.labels(*key), self._rows.labels(route, algorithm)
         return self._kinds[key]
-
-    def _of_step(self, route: str, algorithm: str, phase: str) -> tuple[Histogram, Summary]:
-        key = route, algorithm, phase
-        if key not in self._steps:
-            self._steps[key] = self._phases.labels(route, phase), self._of_algorithm.labels(*key)
-        return self._steps[key]
 
     def text(self, holder: Holder) -> bytes:
         """Return everything that `holder` sees in Prometheus' text format."""
