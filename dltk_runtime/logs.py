@@ -7,6 +7,7 @@ import datetime
 import json
 import logging
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from types import TracebackType
@@ -65,9 +66,28 @@ def start(level: str = "info", texts: str = FULL_TEXTS) -> None:
     logging.getLogger("asyncio").setLevel(max(logging.WARNING, logging.root.level))
 
 
+class EventRecord(logging.LogRecord):
+    """The record of an event: without place in the code, thread and process, which no line shows.
+
+    To gather what `logging` notes of each record takes longer than to write the line.
+    """
+
+    def __init__(self, name: str, level: int, fields: dict[str, Any]) -> None:
+        now = time.time()
+        self.__dict__ |= _UNKNOWN
+        self.name, self.msg, self.fields = log.name, name, fields
+        self.levelno, self.levelname = level, logging.getLevelName(level)
+        self.created, self.msecs = now, now % 1 * 1000
+
+
+# What a record holds as `logging` makes it.
+_UNKNOWN = {**vars(logging.makeLogRecord({})), "args": (), "pathname": "(unknown file)", "filename": "(unknown file)"}
+
+
 def event(name: str, level: int = logging.INFO, **fields: Any) -> None:
     """Log one event with its fields; those that are None are omitted."""
-    log.log(level, name, extra={"fields": {key: value for key, value in fields.items() if value is not None}})
+    if log.isEnabledFor(level):
+        log.handle(EventRecord(name, level, {key: value for key, value in fields.items() if value is not None}))
 
 
 class RecurringFailures:

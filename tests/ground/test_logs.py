@@ -52,6 +52,22 @@ def test_an_event_is_one_line_with_its_fields(stderr: io.StringIO) -> None:
     assert line == {"level": "warning", "event": "/fit", "request": "r1", "rows": 3, "phases": {"fit": 0.5}}
 
 
+def test_a_handler_of_another_library_gets_a_whole_record(stderr: io.StringIO) -> None:
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append  # type: ignore[method-assign]
+    logging.getLogger().addHandler(handler)
+    logs.event("/apply", request="r1")
+    logs.event("/apply", logging.DEBUG, request="r2")
+    logs.log.info("/apply", extra={"fields": {"request": "r1"}})
+    ours, theirs = records  # the level is off for the other one
+    assert vars(ours).keys() == vars(theirs).keys()
+    for each in ("name", "levelno", "levelname", "args", "exc_info", "pathname", "fields"):
+        assert getattr(ours, each) == getattr(theirs, each), each
+    assert 0 <= ours.msecs < 1000
+    assert len(lines(stderr)) == 2
+
+
 def test_a_traceback_stays_in_its_line(stderr: io.StringIO) -> None:
     try:
         raise KeyError("x")
