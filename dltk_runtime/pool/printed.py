@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 from collections.abc import Callable
 
 from dltk_runtime.pool.worker import discard
@@ -17,6 +18,13 @@ class _Pipe:
     def __init__(self, descriptor: int, scrubber: Scrubber) -> None:
         self.descriptor = descriptor
         self.text = ByteStream(scrubber)
+        self._waits = select.poll()
+        self._waits.register(descriptor, select.POLLIN)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be read now. To ask takes less than a read that raises `BlockingIOError`."""
+        return not self._waits.poll(0)
 
 
 class Printed:
@@ -37,7 +45,8 @@ class Printed:
 
     def read(self) -> None:
         """Read once what the request that runs has printed: a worker may print without end."""
-        self._read(self._pipes[0])
+        if not (self._closed or self._pipes[0].is_empty):
+            self._read(self._pipes[0])
 
     def end_request(self) -> None:
         """Read the rest of what the request that ran has printed, before its answer."""
