@@ -23,6 +23,7 @@ class LoadedCode:
         self._send = send
         self._finder: CodeFinder | None = None
         self._source: Source | None = None
+        self._places: dict[str, str] = {}  # by function: every phase asks, and a text takes longer to make
         self.algorithm: Algorithm | None = None
 
     def load(self, name: str, kept: Path | None) -> Algorithm:
@@ -39,6 +40,7 @@ class LoadedCode:
             self._source = source
             self._send(Code(pack([source])))  # before it runs: an import can end the process, too
         self.algorithm = Algorithm(name, self._finder)
+        self._places = {function: str(place) for function, place in self.algorithm.places.items()}
         self._send(Code(pack(self._finder.sources)))
         return self.algorithm
 
@@ -49,8 +51,7 @@ class LoadedCode:
 
     def place(self, function: str) -> str:
         """Return the coordinates of a function of the algorithm; "" if it does not define it."""
-        place = self.algorithm.places.get(function) if self.algorithm else None
-        return str(place) if place else ""
+        return self._places.get(function, "")
 
     def advice(self, error: BaseException) -> str:
         """Return the next step for an error of this code; "" for one that speaks for itself."""

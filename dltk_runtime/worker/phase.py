@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 from dltk_runtime.errors import cut
@@ -41,8 +43,7 @@ class Phases:
         with self.entered(phase):
             return function(*arguments)
 
-    @contextlib.contextmanager
-    def entered(self, phase: str, function: str = "") -> Iterator[None]:
+    def entered(self, phase: str, function: str = "") -> AbstractContextManager[None]:
         """Enter `phase`.
 
         A phase that handles the result of the notebook's `function` fails under its name.
@@ -50,28 +51,30 @@ class Phases:
         Raises:
             PhaseFailed: the block raised anything at all, SystemExit included.
         """
-        self._send(Entered(phase, self._place(function or phase)))
-        with self.failing(function or phase):
-            yield
+        return _Guarded(self, function or phase, phase)
 
-    @contextlib.contextmanager
-    def failing(self, phase: str) -> Iterator[None]:
+    def failing(self, phase: str) -> AbstractContextManager[None]:
         """Turn what the block raises into `PhaseFailed`; end a forked child that leaves the block.
 
         Raises:
             PhaseFailed: the block raised anything at all, SystemExit included.
         """
-        failure: BaseException | None = None
-        try:
-            yield
-        except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt too: notebooks raise anything
-            failure = error
+        return _Guarded(self, phase)
+
+    def begin(self, phase: str, function: str) -> None:
+        """Announce a phase, with the place of the notebook's `function`."""
+        self._send(Entered(phase, self._place(function)))
+
+    def end(self, phase: str, error: BaseException | None) -> None:
+        """End a forked child that has left a block, with or without an `error`.
+
+        Raises:
+            PhaseFailed: there is an error, and it is not a report already.
+        """
         if os.getpid() != self._process:
-            leave_fork(failure)
-        if isinstance(failure, PhaseFailed):
-            raise failure
-        if failure is not None:
-            raise PhaseFailed(self._report(phase, failure)) from failure
+            leave_fork(error)
+        if error is not None and not isinstance(error, PhaseFailed):
+            raise PhaseFailed(self._report(phase, error)) from error
 
     def _report(self, phase: str, error: BaseException) -> ErrorReport:
         """Describe a failure at the innermost line of a notebook, else at the phase's function."""
@@ -84,3 +87,24 @@ class Phases:
             note=self._advise(error),
             kind=type(error).__name__,
         )
+
+
+@dataclass(eq=False, slots=True)
+class _Guarded:
+    """A block of code as one of the `phases`, or as a part of one.
+
+    It is no generator: a small apply has seven of these, and the frame of each would take longer.
+    """
+
+    phases: Phases
+    function: str  # under whose name it fails
+    enters: str = ""  # the phase that begins with it
+
+    def __enter__(self) -> None:
+        if self.enters:
+            self.phases.begin(self.enters, self.function)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.phases.end(self.function, error)
