@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+MAX_LISTED = 4  # names in one line
 _COLOR = re.compile(r"\x1b\[[0-9;]*+m")
 # Controls (C0 but tab and line feed, DEL, C1), marks and overrides of direction, line and paragraph
 # separators, invisible and deprecated format characters, halves of surrogate pairs, tags.
@@ -21,7 +22,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def listed(names: Iterable[str], most: int) -> str:
+def listed(names: Iterable[str], most: int = MAX_LISTED) -> str:
     """Return the first names, sorted, and how many more there are: ``a, b and 3 more``."""
     known = sorted(names)
     rest = f" and {len(known) - most} more" if len(known) > most else ""

@@ -25,7 +25,9 @@ from dltk_runtime.paths import Paths
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.v1_routes import V1Api
 from dltk_runtime.service.wiring import build
+from dltk_runtime.setting_types import Variable
 from dltk_runtime.settings import GROUPS, ClientSettings, Settings
+from dltk_runtime.settings.variables import written
 from dltk_runtime.units import GIB, MIB
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,7 +35,7 @@ REFERENCE = ROOT / "docs" / "reference"
 BEGIN, END = "<!-- {name}: written by `make tables` -->\n", "<!-- end of {name} -->\n"
 
 
-def shown(default: Any) -> str:
+def shown(variable: Variable, default: Any) -> str:
     """Return a default as a person would write it into the variable; empty when there is none."""
     match default:
         case None | "" | ():
@@ -47,7 +49,7 @@ def shown(default: Any) -> str:
         case float():
             return f"`{default:g}`"
         case _:
-            return f"`{default}`"
+            return f"`{written(variable, default)}`"
 
 
 def settings() -> str:
@@ -58,7 +60,7 @@ def settings() -> str:
 def _group(group: type[Any]) -> str:
     title = (group.__doc__ or "").splitlines()[0].rstrip(".")
     rows = [
-        f"| `{each.metadata['variable'].name}` | {shown(each.default)} "
+        f"| `{each.metadata['variable'].name}` | {shown(each.metadata['variable'], each.default)} "
         f"| {each.metadata['variable'].wanted} | {each.metadata['variable'].help} |"
         for each in fields(group)
     ]

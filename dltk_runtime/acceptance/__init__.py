@@ -1,4 +1,4 @@
-"""Claims about Splunk that nobody of us has seen there, as a Splunk app that tests each of them.
+"""Claims about Splunk that none of us has seen there, as a Splunk app that tests each of them.
 
 ::
 

@@ -177,40 +177,31 @@ class Applying:
         """
         follows = may_follow(rows) and not call.background
         following = Following(output, call.runs, call.handed) if follows else None
-        leased = functools.partial(self._leased, version, message, rows, call, output, deadline, upload, following)
+
+        async def leased() -> Joined:
+            call.waits()
+            asked = message
+            async with self.loaded(version, output, deadline, call, upload, following=following) as (worker, loaded):
+                if upload is not None and (number := upload.number_for(worker)):
+                    asked = msgspec.structs.replace(message, ahead=number)
+                self._last.applied(version.id)
+                try:
+                    reply, results = await worker.call(asked, rows, deadline=deadline, setting=SETTING)
+                finally:
+                    call.spent(worker.phases)
+                if isinstance(reply, messages.Failed):
+                    return Joined(reply, results, loaded, 1)
+                applied = expect(reply, messages.Applied)
+                if upload is not None:
+                    upload.applied(version.id, in_vain=applied.in_vain)
+                if asked.ahead:
+                    call.facts.read_ahead = not applied.in_vain
+            return Joined(applied, results, loaded, 1)
+
         try:
             return await leased()
         except Moved:
             return await leased()
-
-    async def _leased(
-        self,
-        version: Version,
-        message: messages.Apply,
-        rows: Payload,
-        call: Call,
-        output: Output,
-        deadline: float,
-        upload: Upload | None,
-        following: Following | None,
-    ) -> Joined:
-        call.waits()
-        async with self.loaded(version, output, deadline, call, upload, following=following) as (worker, loaded):
-            if upload is not None and (number := upload.number_for(worker)):
-                message = msgspec.structs.replace(message, ahead=number)
-            self._last.applied(version.id)
-            try:
-                reply, results = await worker.call(message, rows, deadline=deadline, setting=SETTING)
-            finally:
-                call.spent(worker.phases)
-            if isinstance(reply, messages.Failed):
-                return Joined(reply, results, loaded, 1)
-            applied = expect(reply, messages.Applied)
-            if upload is not None:
-                upload.applied(version.id, in_vain=applied.in_vain)
-            if message.ahead:
-                call.facts.read_ahead = not applied.in_vain
-        return Joined(applied, results, loaded, 1)
 
     async def score(self, version: Version, request: Request, against: Sequence[Version]) -> messages.Scored:
         """Compare a stored model's predictions with the target, on rows that no version of `against` has seen.

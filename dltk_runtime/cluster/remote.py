@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -151,7 +150,11 @@ class RemoteWorker:
         return NodeLost(self.order.node, cause, self._clock.name, self._clock.place)
 
     def _fail(self, error: Exception) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
-            with contextlib.suppress(asyncio.InvalidStateError):
-                self._answer.exception()  # marked as seen: it may have no waiter
+        fail(self._answer, error)
+
+
+def fail(answer: asyncio.Future[Any] | None, error: Exception) -> None:
+    """Give a call that still waits for its answer an error instead."""
+    if answer is not None and not answer.done():
+        answer.set_exception(error)
+        answer.exception()  # marked as seen: it may have no waiter

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -17,7 +16,7 @@ from dltk_runtime.cluster.apply_messages import ApplyEnded, ApplyOutcome, Ask, C
 from dltk_runtime.cluster.errors import ApplyLost, NodeBusy
 from dltk_runtime.cluster.live import Live
 from dltk_runtime.cluster.messages import Begin, Cancel, Event, FromHelper, Lost, Printed
-from dltk_runtime.cluster.remote import LATE_SECONDS
+from dltk_runtime.cluster.remote import LATE_SECONDS, fail
 from dltk_runtime.payload import NO_ROWS, Buffer, Payload
 from dltk_runtime.pool.outcome import UNSENT_PHASE, Death, WorkerDied
 from dltk_runtime.pool.worker import SILENT, Answer, Listener, ReadAhead
@@ -150,10 +149,7 @@ class RemoteApply:
 
     def lose(self, cause: str) -> None:
         """Fail the call, if one runs: the node is lost."""
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ApplyLost(self.served.node, cause, self._phase))
-            with contextlib.suppress(asyncio.InvalidStateError):
-                self._answer.exception()  # marked as seen: it may have no waiter
+        fail(self._answer, ApplyLost(self.served.node, cause, self._phase))
 
     # ------------------------------------------------------------ one call
 

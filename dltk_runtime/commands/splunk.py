@@ -89,7 +89,7 @@ def stanza(model: str, flavour: str, url: str, external: str | None, cluster: st
 )
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 def acceptance(out: Path, flavour: str, index: str, force: bool) -> None:
-    """Write into OUT a Splunk app that tests what nobody of us has seen in a Splunk.
+    """Write into OUT a Splunk app that tests what none of us has seen in a Splunk.
 
     Each saved search is one claim; a dashboard has passes and fails, and a table without data that you can send.
     Beside it lies the notebook that its searches use, for the container's notebooks folder.

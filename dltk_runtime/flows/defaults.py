@@ -45,7 +45,7 @@ _LABELS: dict[str, Any] = {"algorithm": "binary_nn_classifier", "score": "probab
 # Of a feedback flow with further features: `dga_classifier`, its usual algorithm, reads one text and nothing else.
 _NUMBERS: dict[str, Any] = _LABELS | {
     "parameters": _COMMON["parameters"],
-    "prepare": _LENGTHS.replace(f", {_BAD}", ""),
+    "derive": _LENGTHS.replace("lower(query)", "lower(entity)").replace(f", {_BAD}", ""),
     "features": _COMMON["features"],
 }
 _HIGHEST = " | stats max(f_len) AS f_len max(f_digits) AS f_digits max(f_vowels) AS f_vowels max(y) AS y BY "

@@ -168,7 +168,7 @@ def _of_people(flow: Flow) -> dict[str, object]:
         "seen": "row_time" if flow.labels else "hits",
         "stamped": ", row_time=floor(_time), predicted_at=now()" if flow.labels else "",
         # The probability beside the model's answer, or the answer itself, where the algorithm returns nothing else.
-        "scaled": f"| eval {flow.score}=tonumber(coalesce({flow.score},{flow.predicted})) " if flow.labels else "",
+        "scaled": f"| eval {flow.score}=tonumber(coalesce({flow.score},{flow.predicted})) " if flow.judged else "",
     }
 
 

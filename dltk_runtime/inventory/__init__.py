@@ -9,6 +9,6 @@
     report                            the rows of the table, CSV and JSON
     reports                           an app for Splunk: who fitted what, what the fits of each token took
 
-`audit` and `models` read what nobody of us has seen in a Splunk. Each has its search and its fields in
+`audit` and `models` read what none of us has seen in a Splunk. Each has its search and its fields in
 one place, and where a field is missing the answer is that it is unknown.
 """

@@ -1,6 +1,6 @@
 """Count the runs of saved searches and dashboards in the index ``_audit``.
 
-Nobody of us has seen this index. What is read of it is here and nowhere else: `SEARCH` and `Fields`, also for
+None of us has seen this index. What is read of it is here and nowhere else: `SEARCH` and `Fields`, also for
 the searches of `reports`.
 A claim of ``dltk splunk acceptance`` tests the same names in a Splunk.
 """

@@ -1,7 +1,7 @@
 """Splunk's entries of models: which there are, and which belong to a container.
 
 The names come from the lookup files. What kind each is comes from ``listmodels``, whose columns
-nobody of us has seen in a Splunk: `SEARCH` and the names below are all that is read of it. Options,
+none of us has seen in a Splunk: `SEARCH` and the names below are all that is read of it. Options,
 which may hold a session key, stay in Splunk.
 """
 

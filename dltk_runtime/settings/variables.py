@@ -9,7 +9,7 @@ from typing import Any
 
 from dltk_runtime.errors import SettingInvalid
 from dltk_runtime.secret_names import is_secret_variable
-from dltk_runtime.setting_types import Variable, as_text
+from dltk_runtime.setting_types import Variable, as_text, as_umask
 
 HIDDEN = "***"  # in place of a secret
 
@@ -47,8 +47,15 @@ def shown(variable: Variable, value: Any) -> str:
         return ""
     if variable.secret:
         return HIDDEN
-    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    text = written(variable, value)
     return HIDDEN if is_secret_variable("", text) else text
+
+
+def written(variable: Variable, value: Any) -> str:
+    """Return the text that gives a variable this value."""
+    if variable.cast is as_umask:
+        return f"{value:03o}"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def secret(name: str, environ: Mapping[str, str] | None = None) -> str | None:

@@ -8,33 +8,50 @@ at least the promotions that led to it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from dltk_runtime.errors import StoreDamaged
 from dltk_runtime.files import atomic
 from dltk_runtime.files.copying import Copied, Copier, entries, is_temporary
-from dltk_runtime.names import ModelName
+from dltk_runtime.names import ModelName, VersionId
 from dltk_runtime.store import layout
 from dltk_runtime.store.layout import CURRENT, IDENTITY, MANIFEST
-from dltk_runtime.store.manifest import parse
+from dltk_runtime.store.manifest import StoredFile, parse
 
 MAX_LOOKS = 10  # at a pointer whose version is removed each time before it is copied
 
 
-class StoreCopy:
-    """Copies the store in `versions` to `root`, a path in the copier's folder.
+class ModelsCopy(ABC):
+    """A copy of a model store to `root`, a path in the copier's folder.
 
     `problems` has a sentence for each version whose files are not as they were stored; what is there
     of them is copied.
     """
 
-    def __init__(self, versions: Path, copier: Copier, root: str) -> None:
-        self._versions = versions
+    def __init__(self, copier: Copier, root: str) -> None:
         self._copier = copier
         self._root = root
         self._numbers: dict[ModelName, set[int]] = {}
         self.problems: list[str] = []
+
+    @abstractmethod
+    def copy_versions(self) -> None:
+        """Copy every committed version.
+
+        Raises:
+            OSError: the copy cannot be written.
+            StoreUnreachable: the store does not answer.
+        """
+
+    @abstractmethod
+    def copy_pointers(self) -> None:
+        """Copy the pointers, and the versions committed since; leave models out that are gone.
+
+        Raises as `copy_versions`.
+        """
 
     @property
     def models(self) -> int:
@@ -46,22 +63,33 @@ class StoreCopy:
         """The number of versions in the copy."""
         return sum(map(len, self._numbers.values()))
 
-    def copy_versions(self) -> None:
-        """Copy every committed version.
+    def _compare(
+        self, version: VersionId, where: str, stored: Iterable[StoredFile], copied: Mapping[str, Copied]
+    ) -> None:
+        """Note the first of a version's files that is not as its manifest has it."""
+        for each in stored:
+            found = copied.get(each.path)
+            if found is None or (found.size, found.sha256) != (each.size, each.sha256):
+                self.problems.append(f"{version} is damaged: {each.path} in {where} is missing or has changed.")
+                return
 
-        Raises:
-            OSError: the copy cannot be written.
-        """
+    def _place(self, name: ModelName) -> str:
+        return f"{self._root}/{name.folder}/{name.model}"
+
+
+class StoreCopy(ModelsCopy):
+    """Copies the store in the folder `versions`."""
+
+    def __init__(self, versions: Path, copier: Copier, root: str) -> None:
+        super().__init__(copier, root)
+        self._versions = versions
+
+    def copy_versions(self) -> None:
         self._note_unlisted()
         for name in layout.names(self._versions):
             self._copy_versions(name)
 
     def copy_pointers(self) -> None:
-        """Copy the pointers, and the versions committed since; leave models out that are gone.
-
-        Raises:
-            OSError: the copy cannot be written.
-        """
         self._copier.file(self._versions / IDENTITY, f"{self._root}/{IDENTITY}")
         found = set(layout.names(self._versions))
         for name in sorted(found | set(self._numbers)):
@@ -101,18 +129,16 @@ class StoreCopy:
         if manifest is None and not (folder / MANIFEST).exists():  # removed meanwhile
             self._copier.drop(to)
             return False
-        self._check(f"{name} version {number}", folder, self._copier.target / to / MANIFEST, copied)
+        self._check(VersionId(name, number), folder, self._copier.target / to / MANIFEST, copied)
         return True
 
-    def _check(self, version: str, folder: Path, manifest: Path, copied: dict[str, Copied]) -> None:
+    def _check(self, version: VersionId, folder: Path, manifest: Path, copied: dict[str, Copied]) -> None:
         try:
             stored = parse(manifest.read_bytes(), str(folder / MANIFEST)).files
         except (StoreDamaged, OSError) as error:
             self.problems.append(f"{version} is damaged: {error}")
             return
-        wrong = [each.path for each in stored if not _equal(copied.get(each.path), each.size, each.sha256)]
-        if wrong:
-            self.problems.append(f"{version} is damaged: {wrong[0]} in {folder} is missing or has changed.")
+        self._compare(version, str(folder), stored, copied)
 
     def _copy_pointers(self, name: ModelName) -> None:
         folder, to = self._folder(name), self._place(name)
@@ -155,10 +181,3 @@ class StoreCopy:
 
     def _folder(self, name: ModelName) -> Path:
         return layout.model_folder(self._versions, name)
-
-    def _place(self, name: ModelName) -> str:
-        return f"{self._root}/{name.folder}/{name.model}"
-
-
-def _equal(copied: Copied | None, size: int, sha256: str) -> bool:
-    return copied is not None and (copied.size, copied.sha256) == (size, sha256)

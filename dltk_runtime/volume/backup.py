@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dltk_runtime import __version__
 from dltk_runtime.errors import DltkError
@@ -16,13 +15,10 @@ from dltk_runtime.files import atomic
 from dltk_runtime.files.copying import Copier, entries
 from dltk_runtime.jobs.backup import copy_jobs
 from dltk_runtime.paths import Paths
-from dltk_runtime.store.backup import StoreCopy
+from dltk_runtime.store.backup import ModelsCopy, StoreCopy
 from dltk_runtime.store.store import opened
 from dltk_runtime.volume.errors import TargetRefused
 from dltk_runtime.volume.record import HOME, LEFT_OUT, NOTEBOOKS, RECORD, SET_ASIDE, BackupRecord, versions_of
-
-if TYPE_CHECKING:
-    from dltk_runtime.store.objects.backup import ObjectCopy
 
 _CACHES = ("__pycache__", ".ipynb_checkpoints")
 
@@ -56,7 +52,7 @@ def back_up(paths: Paths, target: Path) -> BackupRecord:
     return record
 
 
-def _copy_of(paths: Paths, copier: Copier) -> StoreCopy | ObjectCopy:
+def _copy_of(paths: Paths, copier: Copier) -> ModelsCopy:
     root = versions_of(paths)
     if not paths.objects:
         return StoreCopy(paths.versions, copier, root)
@@ -94,7 +90,7 @@ def _copy_rest(paths: Paths, copier: Copier) -> None:
                 copier.file(root / path, f"{name}/{path}")
 
 
-def _record(copier: Copier, store: StoreCopy | ObjectCopy, jobs: int) -> BackupRecord:
+def _record(copier: Copier, store: ModelsCopy, jobs: int) -> BackupRecord:
     return BackupRecord(
         runtime=__version__,
         time=datetime.now(UTC),

@@ -127,7 +127,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
 def test_every_claim_holds_in_the_stand_in_with_a_real_container(
     installed: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it answers to each claim is ours: nobody of us has seen a Splunk."""
+    """What it answers to each claim is ours: none of us has seen a Splunk."""
     monkeypatch.setattr(job, "MIN_POLL_SECONDS", 0.02)
     for name, value in installed.splunkd.variables.items():
         monkeypatch.setenv(name, value)

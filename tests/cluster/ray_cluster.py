@@ -9,12 +9,16 @@ import os
 import secrets
 import socket
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import psutil
+import pytest
 
+NEEDS_RAY = pytest.mark.skipif(find_spec("ray") is None, reason="no Ray here: make cluster-test")
+NEEDS_TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="no torch here: make cluster-test")
 SETTINGS = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",

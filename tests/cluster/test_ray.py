@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,14 +22,10 @@ import pytest
 
 from dltk_runtime import landlock
 from tests.cluster.notebooks import write
-from tests.cluster.ray_cluster import RayCluster
+from tests.cluster.ray_cluster import NEEDS_RAY, RayCluster
 from tests.support.service import Service, until
 
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(find_spec("ray") is None, reason="no Ray here: make cluster-test"),
-]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(600), NEEDS_RAY]
 
 DATA = "a,b\n1,2\n3,4\n"
 PATIENCE = 180  # seconds, on a machine with other work

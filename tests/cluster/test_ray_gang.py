@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,11 @@ import psutil
 import pytest
 
 from tests.cluster.gang_notebook import LIBRARY, write_together
-from tests.cluster.ray_cluster import RayCluster
+from tests.cluster.ray_cluster import NEEDS_RAY, NEEDS_TORCH, RayCluster
 from tests.cluster.test_ray import PATIENCE, Front, ready
 from tests.support.service import Service, until
 
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(not (find_spec("ray") and find_spec("torch")), reason="no Ray or torch here: make cluster-test"),
-]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(900), NEEDS_RAY, NEEDS_TORCH]
 
 DATA = "x,z,y\n" + "".join(f"{n % 7},{n % 3},{n % 2}\n" for n in range(40))
 CLOSE = 1e-5  # of a mean loss

@@ -8,7 +8,6 @@ import secrets
 import subprocess
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,10 @@ import pytest
 from tests.cluster.namespace import HERE, Namespace
 from tests.cluster.notebooks import write
 from tests.cluster.plain_ray import PlainRay
+from tests.cluster.ray_cluster import NEEDS_RAY
 from tests.support.service import Service, until
 
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(find_spec("ray") is None, reason="no Ray here: make cluster-test"),
-]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(900), NEEDS_RAY]
 
 DATA = "a,b\n1,2\n3,4\n"
 PATIENCE = 240  # seconds, on a machine with other work

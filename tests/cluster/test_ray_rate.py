@@ -10,20 +10,19 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.notebooks import write
-from tests.cluster.ray_cluster import RayCluster
+from tests.cluster.ray_cluster import NEEDS_RAY, RayCluster
 from tests.cluster.test_ray import DATA, PATIENCE, Front, ready
 from tests.support.service import Service, until
 
 pytestmark = [
     pytest.mark.process,
     pytest.mark.timeout(3600),
-    pytest.mark.skipif(find_spec("ray") is None, reason="no Ray here: make soak"),
+    NEEDS_RAY,
     pytest.mark.skipif("DLTK_SOAK_CLUSTER_SLEEP" not in os.environ, reason="takes minutes: make soak"),
 ]
 NODES = 8

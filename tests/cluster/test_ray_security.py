@@ -7,7 +7,6 @@ import secrets
 import socket
 import ssl
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,10 @@ import pytest
 from tests.cluster import certificates
 from tests.cluster.notebooks import write
 from tests.cluster.plain_ray import PlainRay
+from tests.cluster.ray_cluster import NEEDS_RAY
 from tests.support.service import Service, until
 
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(find_spec("ray") is None, reason="no Ray here: make cluster-test"),
-]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(600), NEEDS_RAY]
 
 DATA = "a,b\n1,2\n3,4\n"
 PATIENCE = 180  # seconds, on a machine with other work

@@ -12,6 +12,7 @@ from dltk_runtime.flows.app import App, find_apps
 from dltk_runtime.flows.dataflow import Dataflow, SearchFlow, dataflow
 from dltk_runtime.flows.dataflow.conditions import alternatives, filled_by
 from dltk_runtime.flows.dataflow.pipe import commands, names_in
+from dltk_runtime.flows.dataflow.shapes import LEAF
 from dltk_runtime.flows.dataflow.spelling import one_slip
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.pasted import check_search
@@ -143,3 +144,7 @@ def test_a_token_with_a_filter_is_no_pipe() -> None:
 )
 def test_a_slip_is_one_letter_or_two_in_another_order(one: str, two: str, slip: bool) -> None:
     assert one_slip(one, two) is slip
+
+
+def test_the_fields_of_an_expression_are_not_its_comparisons() -> None:
+    assert LEAF.findall("if(<user.name> < 3 OR 5 < 9 AND 7 > 2, <id>, 0)") == ["user.name", "id"]

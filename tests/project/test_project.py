@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import runpy
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from dltk_runtime import __version__, cli
-from dltk_runtime.settings import VARIABLES
+from dltk_runtime.settings import GROUPS, VARIABLES, ClientSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -117,6 +119,19 @@ def test_the_reference_pages_have_the_current_tables(table: str) -> None:
     tool = runpy.run_path(str(ROOT / "tools" / "reference_tables.py"))
     page = (tool["REFERENCE"] / tool["TABLES"][table][0]).read_text(encoding="utf-8")
     assert tool["updated"](page, table) == page, "run `make tables`"
+
+
+def test_a_default_in_the_reference_can_be_given_to_its_variable() -> None:
+    tool = runpy.run_path(str(ROOT / "tools" / "reference_tables.py"))
+    wrong = {}
+    for each in (each for group in (*GROUPS, ClientSettings) for each in fields(group)):
+        variable, text = each.metadata["variable"], tool["shown"](each.metadata["variable"], each.default).strip("`")
+        if text and not isinstance(each.default, Path):
+            with contextlib.suppress(ValueError):
+                if variable.cast(text) == each.default:
+                    continue
+            wrong[variable.name] = text
+    assert wrong == {}
 
 
 def test_serves_help_names_every_setting() -> None:

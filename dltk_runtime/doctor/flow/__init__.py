@@ -11,7 +11,7 @@
 
 Sources of what is read: Splunk's REST API reference (saved/searches, authorization/roles,
 data/indexes, server/status/limits/search-concurrency, introspection/kvstore/collectionstats) and
-limits.conf.spec. Nobody of us has seen these answers in a Splunk: what has another form is said to
+limits.conf.spec. None of us has seen these answers in a Splunk: what has another form is said to
 be unknown.
 """
 

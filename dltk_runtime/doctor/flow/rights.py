@@ -7,12 +7,12 @@ from typing import Any
 
 from dltk_runtime.doctor.finding import Finding, error, ok, unknown
 from dltk_runtime.doctor.flow.installed import APPS, COLLECTIONS, LOOKUPS, TRANSFORMS, Installed
-from dltk_runtime.doctor.flow.schedules import listed
 from dltk_runtime.doctor.flow.splunk import ROLES, Person, SearchHead
 from dltk_runtime.doctor.owners import TOOLKIT_CAPABILITIES
 from dltk_runtime.emulator.mltk.stubs import PREFIX, SUFFIX
 from dltk_runtime.flows.dataflow import SearchFlow
 from dltk_runtime.flows.rights import Needs, needs
+from dltk_runtime.texts import listed
 
 Object = tuple[str, str, Mapping[str, Any]]  # its place, its name, its entry
 

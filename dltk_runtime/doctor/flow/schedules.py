@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from dltk_runtime import booleans, texts
+from dltk_runtime import booleans
 from dltk_runtime.doctor.finding import Finding, error, ok, warning
 from dltk_runtime.doctor.flow.installed import MACROS, SAVED, Installed
 from dltk_runtime.doctor.flow.splunk import SearchHead
 from dltk_runtime.emulator.spl.macros import called
 from dltk_runtime.flows.hearing import is_alert, unheard
-from dltk_runtime.texts import counted
-
-MAX_LISTED = 4  # names in one line
-
-
-def listed(names: Iterable[str]) -> str:
-    """Return the first names, as one line has room for."""
-    return texts.listed(names, MAX_LISTED)
+from dltk_runtime.texts import counted, listed
 
 
 def schedules(_: SearchHead, installed: Installed) -> Iterator[Finding]:

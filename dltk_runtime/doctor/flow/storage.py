@@ -11,11 +11,10 @@ from dltk_runtime.doctor.finding import Finding, error, ok, unknown, warning
 from dltk_runtime.doctor.flow import crowded
 from dltk_runtime.doctor.flow.installed import COLLECTIONS, LOOKUPS, TRANSFORMS, Installed
 from dltk_runtime.doctor.flow.records import RunRecord, gap, records
-from dltk_runtime.doctor.flow.schedules import listed
 from dltk_runtime.doctor.flow.splunk import SearchHead
 from dltk_runtime.emulator.mltk.stubs import PREFIX, SUFFIX
 from dltk_runtime.flows.rights import needs
-from dltk_runtime.texts import counted
+from dltk_runtime.texts import counted, listed
 
 INDEXES = "/services/data/indexes"
 STATISTICS = "/services/server/introspection/kvstore/collectionstats"

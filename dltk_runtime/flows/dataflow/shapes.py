@@ -31,6 +31,7 @@ INTERNAL = frozenset(
     ]
 )
 INFO = ("info_min_time", "info_max_time", "info_sid", "info_search_time")
+LEAF = re.compile(r"<([^\W\d][^<>]*)>")  # a field of the source, in an expression
 _MAX_EXPRESSION = 600
 
 

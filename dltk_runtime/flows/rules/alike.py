@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.dataflow import Dataflow, SearchFlow, dataflow
 from dltk_runtime.flows.dataflow.notes import Fit
-from dltk_runtime.flows.dataflow.shapes import Shape
+from dltk_runtime.flows.dataflow.shapes import LEAF, Shape
 from dltk_runtime.flows.rules.rule import Found, Rule
 from dltk_runtime.names import STATUS
 
-_LEAF = re.compile(r"<[^<>]*>")
 _AGGREGATED = re.compile(r"\b(?:max|min|avg|sum|latest|last|first|earliest|values)\(<>\)")
 _FILLED_TWICE = re.compile(r"(fill\([^,()]*,)\1")
 
@@ -83,7 +82,7 @@ def _unfolded(shape: Shape, name: str, stored: Mapping[str, str]) -> str:
 def _made(shape: Shape, name: str, *, alike: bool) -> str:
     # A letter in front keeps identifiers from being read as numbers.
     text = re.sub(r'^"\w:"\.', "", shape.expression(name))
-    return text if alike else _AGGREGATED.sub("<>", _LEAF.sub("<>", text))
+    return text if alike else _AGGREGATED.sub("<>", LEAF.sub("<>", text))
 
 
 def _filters(shape: Shape, names: set[str]) -> set[str]:

@@ -10,13 +10,12 @@ from dltk_runtime.flows.app import App
 from dltk_runtime.flows.dataflow import Dataflow, SearchFlow, dataflow
 from dltk_runtime.flows.dataflow.notes import Aggregation, Constraints, Write
 from dltk_runtime.flows.dataflow.pipe import Command, everything_in, names_in, options_of, words_of
-from dltk_runtime.flows.dataflow.shapes import Shape
+from dltk_runtime.flows.dataflow.shapes import LEAF, Shape
 from dltk_runtime.flows.rules.rule import Found, Rule, texts
 from dltk_runtime.flows.rules.windows import interval_of, seconds
 
 _ADDING = frozenset(("c", "count", "sum", "sumsq"))
 _WHEN = re.compile(r"\b(?:now\(\)|time\(\)|info_search_time|info_sid)")  # differs from one run to the next
-_LEAF = re.compile(r"<([^<>]+)>")
 # The manual of collect forbids them beside output_format=hec.
 _FORBIDDEN = ("addtime", "host", "marker", "source", "sourcetype", "timeformat", "uselb")
 _HEC = "hec"
@@ -88,7 +87,7 @@ def _twice(app: App, apps: Sequence[App]) -> Iterator[Found]:
 def _learned(flow: Dataflow, search: SearchFlow) -> set[str]:
     """Return the fields of its rows that the features of a search's fits and applies are made of."""
     wanted = ((shape, name) for shape, names in flow.learned(search) for name in names)
-    return {leaf for shape, name in wanted for leaf in _LEAF.findall(shape.expression(name))}
+    return {leaf for shape, name in wanted for leaf in LEAF.findall(shape.expression(name))}
 
 
 def _doubled(calls: Sequence[str], made: Aggregation, found: Sequence[tuple[SearchFlow, Shape]]) -> bool:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from dltk_runtime.flows import flow as flows
 from dltk_runtime.flows.app import App
 from dltk_runtime.flows.dataflow import Dataflow, SearchFlow, dataflow
 from dltk_runtime.flows.dataflow.notes import Write
-from dltk_runtime.flows.dataflow.shapes import Shape
+from dltk_runtime.flows.dataflow.shapes import LEAF, Shape
 from dltk_runtime.flows.errors import FlowInvalid
 from dltk_runtime.flows.rules.rule import Found, Rule
 
-_LEAF = re.compile(r"<(\w+)>")
 _QUALITY = frozenset(("precision", "recall", "coverage"))
 # The source types that the commands give.
 _FREE = {"collect": "stash", "mcollect": "mcollect_stash"}
@@ -66,10 +64,10 @@ def _chosen_by_score(app: App, apps: Sequence[App]) -> Iterator[Found]:
     drawn = {name for read in reads for asked in read.alternatives for name in asked}
     for search, write in flow.writes():
         before = [apply.shape for apply in search.notes.applies]
-        made = {leaf for each in before for text in each.made.values() for leaf in _LEAF.findall(text)}
+        made = {leaf for each in before for text in each.made.values() for leaf in LEAF.findall(text)}
         for shape in write.shapes if before else ():
             for name in sorted(drawn & shape.fields):
-                leaves = dict.fromkeys(_LEAF.findall(shape.expression(name)))
+                leaves = dict.fromkeys(LEAF.findall(shape.expression(name)))
                 answered = [leaf for leaf in leaves if leaf not in made and not any(each.has(leaf) for each in before)]
                 if answered:
                     yield Found(search.where, f"{name} of {write.target} depends on {', '.join(answered)}")

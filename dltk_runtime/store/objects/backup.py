@@ -15,6 +15,7 @@ from dltk_runtime.files import lines
 from dltk_runtime.files.copying import Copied, Copier
 from dltk_runtime.files.records import decoded
 from dltk_runtime.names import ModelName, VersionId
+from dltk_runtime.store.backup import MAX_LOOKS, ModelsCopy
 from dltk_runtime.store.later import Notice, Score
 from dltk_runtime.store.layout import (
     CODE_CHOICE,
@@ -36,57 +37,35 @@ from dltk_runtime.store.objects.bucket import Bucket, Entry
 from dltk_runtime.store.objects.object_store import ObjectStore
 from dltk_runtime.store.objects.pointer import Pointer, State
 
-MAX_LOOKS = 10  # at a pointer whose version is removed each time before it is copied
 
+class ObjectCopy(ModelsCopy):
+    """Copies the object store `store`."""
 
-class ObjectCopy:
-    """Copies the store `place` to `root`, a path in the copier's folder; as `store.backup.StoreCopy` does."""
-
-    def __init__(self, place: ObjectStore, copier: Copier, root: str) -> None:
-        self._place = place
-        self._bucket: Bucket = place.bucket
-        self._copier = copier
-        self._root = root
-        self._numbers: dict[ModelName, set[int]] = {}
-        self.problems: list[str] = []
-
-    @property
-    def models(self) -> int:
-        """The number of models in the copy."""
-        return sum(1 for numbers in self._numbers.values() if numbers)
-
-    @property
-    def versions(self) -> int:
-        """The number of versions in the copy."""
-        return sum(map(len, self._numbers.values()))
+    def __init__(self, store: ObjectStore, copier: Copier, root: str) -> None:
+        super().__init__(copier, root)
+        self._store = store
+        self._bucket: Bucket = store.bucket
 
     def copy_versions(self) -> None:
-        """Copy every committed version.
-
-        Raises:
-            OSError: the copy cannot be written.
-            StoreUnreachable: the store does not answer.
-        """
-        for name in self._place.names():
+        for name in self._store.names():
             self._copy_versions(name)
 
     def copy_pointers(self) -> None:
-        """Copy the pointers, and the versions committed since. Raises as `copy_versions`."""
         if found := self._bucket.get(keys.STORE):
             self._copier.text(found.data + b"\n", f"{self._root}/{IDENTITY}")
-        for name in sorted({*self._place.names(), *self._numbers}):
+        for name in sorted({*self._store.names(), *self._numbers}):
             self._copy_pointer(name)
 
     # ------------------------------------------------------------ one version
 
     def _copy_versions(self, name: ModelName) -> None:
         known = self._numbers.setdefault(name, set())
-        new = (number for number in self._place.committed(name) if number not in known)
+        new = (number for number in self._store.committed(name) if number not in known)
         known.update(number for number in new if self._copy_version(VersionId(name, number)))
 
     def _copy_version(self, version_id: VersionId) -> bool:
         """Copy a version, the manifest as the last file; return whether it is still there."""
-        to, found = f"{self._folder(version_id.name)}/{version_id.number}", self._bucket.get(keys.manifest(version_id))
+        to, found = f"{self._place(version_id.name)}/{version_id.number}", self._bucket.get(keys.manifest(version_id))
         copied = {path: self._copy_file(each, f"{to}/{path}") for path, each in self._files(version_id)}
         for kind, what in ((NOTICES, Notice), (LATER, Score)):
             self._copy_records(version_id, kind, what, f"{to}/{kind}")
@@ -127,27 +106,23 @@ class ObjectCopy:
         except StoreDamaged as error:
             self.problems.append(f"{version_id} is damaged: {error}")
             return
-        for each in stored:
-            found = copied.get(each.path)
-            if found is None or (found.size, found.sha256) != (each.size, each.sha256):
-                self.problems.append(f"{version_id} is damaged: {each.path} in {where} is missing or has changed.")
-                return
+        self._compare(version_id, where, stored, copied)
 
     # ------------------------------------------------------------ one model
 
     def _copy_pointer(self, name: ModelName) -> None:
-        state, to = self._state(name), self._folder(name)
+        state, to = self._state(name), self._place(name)
         if not self._numbers.get(name):
             self._numbers.pop(name, None)
             self._copier.drop(to)  # deleted, or never fitted
         promotions = Pointer(self._bucket, name).entries(state)
         if promotions:
             self._copier.text(lines.encoded([each.promotion for each in promotions]), f"{to}/{PROMOTED}")
-        if bad := self._place.damaged_lines(name):
-            self.problems.append(f"{self._place.where(name)}/{PROMOTED} has {bad} objects that are no promotions.")
-        if bad := self._place.damaged_deeds(name):
-            self.problems.append(f"{self._place.where(name)}/{HISTORY} has {bad} objects that cannot be read.")
-        if deeds := self._place.deeds(name):
+        if bad := self._store.damaged_lines(name):
+            self.problems.append(f"{self._store.where(name)}/{PROMOTED} has {bad} objects that are no promotions.")
+        if bad := self._store.damaged_deeds(name):
+            self.problems.append(f"{self._store.where(name)}/{HISTORY} has {bad} objects that cannot be read.")
+        if deeds := self._store.deeds(name):
             self._copier.text(lines.encoded(deeds), f"{to}/{HISTORY}")
         if marks := self._bucket.below(keys.model(name, "reserved")):
             self._copier.text(b"", f"{to}/{RESERVED_PREFIX}{keys.number_in(marks[-1].key)}")
@@ -172,9 +147,6 @@ class ObjectCopy:
                 return found.state
         self.problems.append(f"The current version of {name} changed {MAX_LOOKS} times while it was copied.")
         return found.state
-
-    def _folder(self, name: ModelName) -> str:
-        return f"{self._root}/{name.folder}/{name.model}"
 
 
 def _is_inside(path: str) -> bool:
