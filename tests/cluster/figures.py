@@ -59,8 +59,8 @@ def milliseconds(run: Callable[[], object], times: int) -> str:
         began = time.perf_counter()
         run()
         took.append((time.perf_counter() - began) * 1000)
-    low, middle, high = statistics.quantiles(took, n=4)
-    return f"{middle:.3g} ms ({low:.3g} to {high:.3g})"
+    low, middle, high = (f"{each:,.0f}" if each >= 1000 else f"{each:.3g}" for each in statistics.quantiles(took, n=4))
+    return f"{middle} ms ({low} to {high})"
 
 
 def deciding(machines: int, running: int) -> str:
