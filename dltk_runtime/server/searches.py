@@ -9,9 +9,21 @@ from collections.abc import Mapping
 
 from dltk_runtime.notebook.catalogue import CatalogueEntry
 from dltk_runtime.notebook.clause import Asked, WrittenSearch, written
+from dltk_runtime.server.openapi import Parameter
 
 PATH = "/v1/algorithms/{algorithm}/search"
 PREFIX = "param."  # of a parameter's name, which may be that of another field
+TEXTS = {
+    "target": "The field that is predicted.",
+    "fields": "The fields that it learns from.",
+    "model": "The name of the model.",
+}
+QUERY = (
+    *(Parameter(name, {"type": "string"}, what) for name, what in TEXTS.items()),
+    Parameter(
+        "values", {"type": "string"}, "Parameters of the notebook, each by its name behind param.", prefix=PREFIX
+    ),
+)
 
 
 def of(entry: CatalogueEntry, query: Mapping[str, str]) -> WrittenSearch:
@@ -22,5 +34,5 @@ def of(entry: CatalogueEntry, query: Mapping[str, str]) -> WrittenSearch:
 def asked(entry: CatalogueEntry, query: Mapping[str, str]) -> Asked:
     """Return what a query asks for."""
     values = {name.removeprefix(PREFIX): value for name, value in query.items() if name.startswith(PREFIX)}
-    others = {name: query.get(name, "") for name in ("target", "fields", "model")}
+    others = {name: query.get(name, "") for name in TEXTS}
     return Asked(entry.name, values, **others)

@@ -27,6 +27,7 @@ from dltk_runtime.errors import DltkError, RequestError, cut
 from dltk_runtime.server import body, forecast_routes, metrics, protocol, refusals, tracing, v1_routes
 from dltk_runtime.server.admission import Admission
 from dltk_runtime.server.answering import picture, response_of, unless_gone
+from dltk_runtime.server.by_path import by_path
 from dltk_runtime.server.console.pages import Console
 from dltk_runtime.server.console.session import Sessions
 from dltk_runtime.server.doors import routes as door_routes
@@ -71,17 +72,15 @@ def application(
         Route("/livez", alive, methods=["GET"]),
         Route("/readyz", api.ready, methods=["GET"]),
     ]
-    app = Starlette(
-        routes=[
-            *routes,
-            *door_routes.routes(service, api.check_token, api.books),
-            *mcp_routes.routes(service, api.check_token, api.books),
-            *forecast_routes.ForecastApi(service, tokens, api.account).routes(),
-            *own.routes(),
-            *pages,
-        ],
-        exception_handlers={HTTPException: api.refuse, Exception: api.refuse},
-    )
+    every = [
+        *routes,
+        *door_routes.routes(service, api.check_token, api.books),
+        *mcp_routes.routes(service, api.check_token, api.books),
+        *forecast_routes.ForecastApi(service, tokens, api.account).routes(),
+        *own.routes(),
+        *pages,
+    ]
+    app = Starlette(routes=by_path(every), exception_handlers={HTTPException: api.refuse, Exception: api.refuse})
     app.router.redirect_slashes = False  # clients do not follow it for a POST, and it would name the request's host
     return RequestIds(app)
 

@@ -15,8 +15,6 @@ from dltk_runtime.service.service import Service
 from dltk_runtime.store.local_models import LocalModels
 from dltk_runtime.store.view import ModelView
 
-CHOICES = {"pinned": "pinned", "live": "live", "auto": ""}  # of code, as paths and the store name them
-
 
 class Changes:
     """The changes of one service's models."""
@@ -35,7 +33,7 @@ class Changes:
                 self.delete_version,
                 ModelView,
                 Right.ADMIN,
-                reasoned=True,
+                query=(asked.REASON,),
             ),
             Operation(
                 "POST",
@@ -44,7 +42,7 @@ class Changes:
                 self.promote,
                 ModelView,
                 Right.PROMOTE,
-                reasoned=True,
+                query=(asked.REASON,),
             ),
             Operation(
                 "POST",
@@ -53,7 +51,7 @@ class Changes:
                 self.rollback,
                 ModelView,
                 Right.PROMOTE,
-                reasoned=True,
+                query=(asked.REASON,),
             ),
             Operation(
                 "POST",
@@ -62,7 +60,7 @@ class Changes:
                 self.choose_code,
                 ModelView,
                 Right.PROMOTE,
-                reasoned=True,
+                query=(asked.REASON,),
             ),
         ]
 
@@ -89,11 +87,11 @@ class Changes:
             HTTPException: it is none.
             VersionUnknown, NotStored: as `ModelStore.choose_code`.
         """
-        if (choice := request.path_params["choice"]) not in CHOICES:
-            raise HTTPException(404, f"The code of applies is one of {', '.join(CHOICES)}.")
+        if (choice := request.path_params["choice"]) not in asked.CHOICES:
+            raise HTTPException(404, f"The code of applies is one of {', '.join(asked.CHOICES)}.")
         actor: Actor = request.state.actor
         name = asked.name_of(request)
-        return await asyncio.to_thread(self._models(actor).choose_code, name, CHOICES[choice], actor.reason)
+        return await asyncio.to_thread(self._models(actor).choose_code, name, asked.CHOICES[choice], actor.reason)
 
     async def delete(self, request: Request) -> None:
         """Remove a model with all its versions."""

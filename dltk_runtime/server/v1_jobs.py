@@ -32,7 +32,9 @@ class Jobs:
         """List the routes, in the order of the document."""
         job = "/v1/jobs/{job}"
         return [
-            Operation("GET", "/v1/jobs", "All jobs, the newest first.", self.all, JobList),
+            Operation(
+                "GET", "/v1/jobs", "All jobs, the newest first.", self.all, JobList, query=(asked.STATE, asked.LIMIT)
+            ),
             Operation("GET", job, "One job.", self.job, JobView),
             Operation("DELETE", job, "Cancel a job.", self.cancel, JobView, Right.ADMIN),
             Operation("GET", f"{job}/log", "What the job's code has printed.", self.log),
@@ -41,8 +43,8 @@ class Jobs:
         ]
 
     async def all(self, request: Request) -> JobList:
-        state = request.query_params.get("state")
-        return await asyncio.to_thread(self.listed, request.state.holder, state, asked.limit_of(request))
+        state, limit = asked.state_of(request), asked.limit_of(request)
+        return await asyncio.to_thread(self.listed, request.state.holder, state, limit)
 
     async def job(self, request: Request) -> JobView:
         return await self._job(request.path_params["job"])
@@ -83,12 +85,10 @@ class Jobs:
             return JobView.of(record, 0)
         return JobView.of(record, (await asyncio.to_thread(self._queue)).get(job, 0))
 
-    def listed(self, holder: Holder, state: str | None, limit: int, name: ModelName | None = None) -> JobList:
+    def listed(self, holder: Holder, state: State | None, limit: int, name: ModelName | None = None) -> JobList:
         """Return the newest of the jobs that a holder may see, of one model if given; reads the disk."""
-        if state is not None and state not in list(State):
-            return JobList([])
         shown = None if name is None and holder.sees_all else partial(_is_seen, holder=holder, name=name)
-        records = self._service.jobs.list(limit, State(state) if state else None, shown=shown)
+        records = self._service.jobs.list(limit, state, shown=shown)
         places = self._queue() if any(each.state is State.QUEUED for each in records) else {}
         return JobList([JobView.of(each, places.get(each.id, 0)) for each in records])
 

@@ -33,7 +33,7 @@ from dltk_runtime.notebook.errors import AlgorithmUnknown, NotebookError
 from dltk_runtime.server import openapi, searches
 from dltk_runtime.server import v1_asked as asked
 from dltk_runtime.server.doors.door import UNKEPT, Books
-from dltk_runtime.server.doors.rows import FORMS, NUMBER, Rows
+from dltk_runtime.server.doors.rows import FORMS, Rows
 from dltk_runtime.server.guard import Guard, sees
 from dltk_runtime.server.openapi import Operation
 from dltk_runtime.server.shadow.shadow import Shadowing
@@ -86,14 +86,21 @@ class V1Api:
                 also=(MARKDOWN,),
             ),
             Operation("GET", f"{model}/history", "Who did what to one model, and why.", self.history, History),
-            Operation("GET", "/v1/history", "Who did what to all models, the newest first.", self.histories, History),
+            Operation(
+                "GET",
+                "/v1/history",
+                "Who did what to all models, the newest first.",
+                self.histories,
+                History,
+                query=(asked.LIMIT,),
+            ),
             Operation(
                 "POST",
                 f"{model}/apply",
                 "Apply the model to rows.",
                 self.rows.handle,
                 right=Right.APPLY,
-                query=(NUMBER,),
+                query=(asked.VERSION, asked.PARAMETERS),
                 content=ROWS,
             ),
             Operation(
@@ -102,19 +109,35 @@ class V1Api:
                 "The same by one version.",
                 self.rows.handle,
                 right=Right.APPLY,
+                query=(asked.PARAMETERS,),
                 content=ROWS,
             ),
             Operation(
-                "DELETE", model, "Delete a model with all versions.", self.delete, ModelList, Right.ADMIN, reasoned=True
+                "DELETE",
+                model,
+                "Delete a model with all versions.",
+                self.delete,
+                ModelList,
+                Right.ADMIN,
+                query=(asked.REASON,),
             ),
             *self.changes.operations(),
             *self.views.operations(),
             Operation("GET", "/v1/drift", "How far applied rows are from those of the fits.", self.drift, DriftList),
             Operation("GET", "/v1/cluster", "The machines on which fits run.", self.cluster, ClusterView),
-            Operation("GET", "/v1/shadow", "How answers compare with the old container's.", self.shadow, ShadowReport),
+            Operation(
+                "GET",
+                "/v1/shadow",
+                "How answers compare with the old container's.",
+                self.shadow,
+                ShadowReport,
+                query=(asked.SINCE,),
+            ),
             Operation("GET", "/v1/algorithms", "All algorithms.", self.algorithms, list[CatalogueEntry]),
             Operation("GET", "/v1/algorithms/{algorithm}", "One algorithm.", self.algorithm, CatalogueEntry),
-            Operation("GET", searches.PATH, "The search that fits it.", self.search, WrittenSearch),
+            Operation(
+                "GET", searches.PATH, "The search that fits it.", self.search, WrittenSearch, query=searches.QUERY
+            ),
             Operation("GET", "/v1/openapi.json", "This document.", self.document, dict[str, Any]),
         ]
 
@@ -129,6 +152,7 @@ class V1Api:
         async def endpoint(request: Request) -> Response:
             holder = self.guard.admit(request, operation.right)
             try:
+                asked.check_query(request, operation.query)
                 await asyncio.to_thread(self.guard.check, request, holder, operation.right)
                 found = await operation.handler(request)
             except DltkError as error:
@@ -222,7 +246,7 @@ class V1Api:
             return CatalogueEntry(name, "", "", "", (), (), None, (error.sentence,))
 
     async def document(self, _: Request) -> dict[str, Any]:
-        return openapi.document(self.operations(), __version__)
+        return openapi.document(self.operations(), __version__, asked.IN_PATHS)
 
 
 def _json(value: Any) -> Response:

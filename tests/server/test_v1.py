@@ -264,6 +264,71 @@ def test_answers_are_what_the_document_says(service: Service, template: str) -> 
     jsonschema.validate(call(service, "GET", path)[1], schema | {"components": document["components"]})
 
 
+def test_every_parameter_of_the_document_is_taken_and_no_other(service: Service) -> None:
+    """A misspelt one would list everything, and look like an answer."""
+    document = call(service, "GET", "/v1/openapi.json")[1]
+    for path, methods in document["paths"].items():
+        if "get" not in methods or path.endswith("/events"):
+            continue
+        address = path.format(job=the_job(service), algorithm="algo", model="m", number=1, old=1, new=1, file="x.png")
+        for each in (each for each in methods["get"]["parameters"] if each["in"] == "query"):
+            assert each["description"]
+            for name, value in _examples(each).items():
+                assert call(service, "GET", f"{address}?{name}={value}")[0] == 200, (address, name)
+        status, answer = call(service, "GET", f"{address}?lImit=1")
+        assert (status, "unknown parameter 'lImit'" in answer["detail"]) == (400, True), address
+
+
+def test_the_document_names_the_parameters_that_the_pages_of_the_manual_use(service: Service) -> None:
+    paths = call(service, "GET", "/v1/openapi.json")[1]["paths"]
+    told = {
+        path: [each["name"] for each in methods["get"]["parameters"] if each["in"] == "query"]
+        for path, methods in paths.items()
+        if "get" in methods
+    }
+    asked = {path: names for path, names in told.items() if names}
+    assert asked == {
+        "/v1/jobs": ["state", "limit"],
+        "/v1/history": ["limit"],
+        "/v1/calls": ["limit"],
+        "/v1/shadow": ["since"],
+        "/v1/algorithms/{algorithm}/search": ["target", "fields", "model", "values"],
+    }
+
+
+def test_a_state_that_no_job_can_have_is_refused_by_name(service: Service) -> None:
+    status, answer = call(service, "GET", "/v1/jobs?state=finished")
+    assert (status, answer["detail"]) == (
+        400,
+        "state is one of queued, running, succeeded, failed, cancelled, lost.",
+    )
+
+
+def test_another_method_is_told_every_method_of_the_path(service: Service) -> None:
+    """RFC 9110, 15.5.6; clients that are made from the document ask so."""
+    for path, methods in call(service, "GET", "/v1/openapi.json")[1]["paths"].items():
+        address = path.format(
+            job=NO_JOB, algorithm="algo", model="m", number=1, old=1, new=1, file="x.png", choice="auto"
+        )
+        headers = {"Authorization": f"Bearer {service.token}"}
+        request = urllib.request.Request(service.url + address, method="OPTIONS", headers=headers)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=60)
+        with refused.value as answer:
+            allowed = set(answer.headers["Allow"].split(", "))
+        assert (answer.code, allowed - {"HEAD"}) == (405, {each.upper() for each in methods}), path
+
+
+def _examples(parameter: dict[str, Any]) -> dict[str, str]:
+    """Return parameters of a query, with values, as one of the document describes them."""
+    schema = parameter["schema"]
+    if schema["type"] == "object":
+        return {schema["propertyNames"]["pattern"].removeprefix("^").replace("\\", "") + "epochs": "5"}
+    if schema["type"] == "integer":
+        return {parameter["name"]: "1"}
+    return {parameter["name"]: schema.get("enum", ["2026-01-31T18:00Z"])[0]}
+
+
 def _names(path: str) -> list[str]:
     return [part.strip("{}") for part in path.split("/") if part.startswith("{")]
 

@@ -48,20 +48,20 @@ class JobsPage:
         state, limit = _state(request), MAX_ROWS + 1  # one more than is shown: it tells that there are more
         jobs = (await asyncio.to_thread(self._api.jobs.listed, session.holder, None, MAX_LISTED)).jobs
         found = jobs[:limit]
-        if state:
+        if state is not None:
             found = (await asyncio.to_thread(self._api.jobs.listed, session.holder, state, limit)).jobs
-        return self._page("jobs.html", session, state=state, **_shown(found), models=_models(jobs))
+        return self._page("jobs.html", session, state=state or "", **_shown(found), models=_models(jobs))
 
     async def live(self, request: Request, session: Visitor) -> Response:
         """Send the live table at each change, as server-sent events."""
         state = _state(request)
-        key = session.holder.name, session.holder.models, state
+        key = session.holder.name, session.holder.models, state or ""
         make = functools.partial(self._part, session.holder, state)
         return self._streams.answer(key, make, self._entrance.watcher(request))
 
-    async def _part(self, holder: Holder, state: str) -> Part:
-        jobs = (await asyncio.to_thread(self._api.jobs.listed, holder, state or None, MAX_ROWS + 1)).jobs
-        values = {"live": _shown(jobs)["live"], "state": state}
+    async def _part(self, holder: Holder, state: State | None) -> Part:
+        jobs = (await asyncio.to_thread(self._api.jobs.listed, holder, state, MAX_ROWS + 1)).jobs
+        values = {"live": _shown(jobs)["live"], "state": state or ""}
         return await asyncio.to_thread(functools.partial(render.text, "jobs_part.html", **values)), True
 
 
@@ -79,10 +79,10 @@ def squares(jobs: Sequence[JobView]) -> Markup:
     return pictures.squares([(job.state, f"{job.id}: {job.state}") for job in newest])
 
 
-def _state(request: Request) -> str:
-    """Return the state that the query asks for; "" for any."""
+def _state(request: Request) -> State | None:
+    """Return the state that the query asks for; None for any."""
     text = request.query_params.get("state", "")
-    return text if text in list(State) else ""
+    return State(text) if text in list(State) else None
 
 
 def _shown(jobs: Sequence[JobView]) -> dict[str, Any]:
