@@ -140,6 +140,7 @@ def test_a_wrong_token_signs_nobody_in_and_five_slow_down(tmp_path: Path) -> Non
     (tmp_path / "notebooks").mkdir()
     with Service(tmp_path / "home", tmp_path / "notebooks", DLTK_ADMIN_TOKEN=ADMIN) as service:
         visitor = Browser(service)
+        assert [visitor.ask("HEAD", "/ui/sign-in")[0] for _ in range(6)] == [200] * 6  # who watches brings no token
         assert visitor.sign_in(service.token) == 401  # that of Splunk, where another exists
         assert [visitor.sign_in("wrong") for _ in range(5)] == [401] * 4 + [429]
         assert visitor.sign_in(ADMIN) == 429

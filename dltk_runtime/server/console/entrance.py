@@ -104,12 +104,13 @@ class Entrance:
         """Return the page that says what is wrong."""
         return self.page("problem.html", visitor, status, sentence=sentence)
 
+    async def form(self, request: Request) -> Response:
+        """Show the form that asks for a token."""
+        return self._asking(_target(request), "")
+
     async def sign_in(self, request: Request) -> Response:
-        """Show the form; take a token, and the name of the person for the history."""
-        to = request.query_params.get("to", "/ui")
-        to = to if to.startswith("/ui") and "//" not in to and "\\" not in to else "/ui"
-        if request.method == "GET":
-            return self._asking(to, "")
+        """Take a token, and the name of the person for the history."""
+        to = _target(request)
         form = await forms.received(request, MAX_FORM_BYTES) or {}  # first: attempts at the same time count, too
         address = request.client.host if request.client else ""
         if (wait := self._throttle.wait(address)) > 0:
@@ -137,3 +138,9 @@ class Entrance:
 
     def _visitor(self, request: Request) -> Visitor | None:
         return self._sessions.proxied(request) or self._sessions.visitor(request.cookies.get(COOKIE, ""))
+
+
+def _target(request: Request) -> str:
+    """Return the page that is shown after signing in: one of ours, whatever the query says."""
+    to = request.query_params.get("to", "/ui")
+    return to if to.startswith("/ui") and "//" not in to and "\\" not in to else "/ui"

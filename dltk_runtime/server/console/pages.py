@@ -82,7 +82,8 @@ class Console:
         return [
             Route("/ui/", _overview, methods=["GET"]),
             Route("/ui/files/{hash}/{name}", assets.send, methods=["GET"]),
-            Route("/ui/sign-in", self._entrance.sign_in, methods=["GET", "POST"]),
+            Route("/ui/sign-in", self._entrance.form, methods=["GET"]),
+            Route("/ui/sign-in", self._entrance.sign_in, methods=["POST"]),
             self._tries.route(),
             *(Route(path, self._entrance.seen(handler), methods=["GET"]) for path, handler in reading.items()),
             *(Route(path, self._entrance.changing(*each), methods=["POST"]) for path, each in changing.items()),
