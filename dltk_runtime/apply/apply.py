@@ -114,7 +114,6 @@ class Applying:
         Raises:
             FieldsUnknown: no promoted version has the request's fields.
             StoreError: nothing can serve it, although versions were committed.
-            NotebookError: nothing was committed, and there is no notebook either.
         """
         try:
             serving, instead = self._choosing.choose(name, request, loaded)
@@ -125,19 +124,19 @@ class Applying:
                 call.facts.damage = error.sentence
             raise
         call.facts.version, call.facts.damage = serving.version.number, serving.problem or None
-        if serving.version.number == 0:
-            algorithm.find(name.algorithm, self._paths)  # there is no kept code to fall back on
         return serving, instead
 
     async def _apply(
         self, request: Request, serving: Serving, instead: str, call: Call, upload: Upload | None, deadline: float
     ) -> Applied:
         version, name = serving.version, serving.version.name
+        if version.number == 0:  # there is no kept code to fall back on
+            await asyncio.to_thread(algorithm.find, name.algorithm, self._paths)
         printed = logs.PrintedLines(request=call.id, algorithm=name.algorithm, model=name.model)
         # All that needs no worker comes first: other requests wait while one is leased.
         message = messages.Apply(
             meta=request.meta_json,
-            version_column=version.number if self._wants_version(name, request) else 0,
+            version_column=version.number if await self._wants_version(name, request) else 0,
             refuse_missing=self._refuse_missing or request.forms is not None,
             door=door_of(request, version, self._max_body),
         )
@@ -239,13 +238,15 @@ class Applying:
         """
         if request.algorithm is not None:
             return request.algorithm
-        known = algorithm.algorithms(self._paths)
-        found = await asyncio.to_thread(self._store.algorithm_of, request.model, known)
+        found = await asyncio.to_thread(self._fitted_last, request.model)
         if found is None:
             raise AlgorithmMissing(request.model)
         return found
 
-    def _wants_version(self, name: ModelName, request: Request) -> bool:
+    def _fitted_last(self, model: str) -> str | None:
+        return self._store.algorithm_of(model, algorithm.algorithms(self._paths))
+
+    async def _wants_version(self, name: ModelName, request: Request) -> bool:
         """Tell whether `with_version` asks for the column, and is not the notebook's own parameter.
 
         Raises:
@@ -254,6 +255,9 @@ class Applying:
         given = request.parameters
         if "with_version" in given:
             with contextlib.suppress(DltkError):  # without a notebook it is the runtime's
-                if takes("with_version", algorithm.find(name.algorithm, self._paths)):
+                if await asyncio.to_thread(self._takes_version, name.algorithm):
                     return False
         return wants_version(given)
+
+    def _takes_version(self, name: str) -> bool:
+        return takes("with_version", algorithm.find(name, self._paths))

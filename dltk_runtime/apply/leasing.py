@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -74,9 +74,9 @@ class Leasing:
         """
         began = time.monotonic()
 
-        def imports() -> tuple[str, ...]:
+        async def imports() -> tuple[str, ...]:
             starts()
-            return loading.imports(version, self.settings.paths)
+            return await asyncio.to_thread(loading.imports, version, self.settings.paths)
 
         async with self._lease(version, imports, output, deadline, call, upload, here, following) as leased:
             if call is not None:
@@ -103,7 +103,7 @@ class Leasing:
     def _lease(
         self,
         version: Version,
-        imports: Callable[[], tuple[str, ...]],
+        imports: Callable[[], Awaitable[tuple[str, ...]]],
         output: Output,
         deadline: float,
         call: Call | None,

@@ -44,7 +44,7 @@ MAX_SERVED = 500  # versions on nodes that a front remembers
 AWAY_SECONDS = 30.0  # that an apply which asks for a node waits for the first look, or for a head that is away
 AVOIDED_SECONDS = 15.0  # after a node was lost for an apply, before another one is placed there
 
-Imports = Callable[[], tuple[str, ...]]
+Imports = Callable[[], Awaitable[tuple[str, ...]]]
 Output = Callable[[bytes], object]
 Result = TypeVar("Result")
 
@@ -119,7 +119,7 @@ class ApplyPlaces:
             return
         served = self._served.get(version.id)
         if served is None or served.node != name or served.loaded is None or not unchanged(served.loaded.states):
-            served = await asyncio.to_thread(self._new, version, name, imports)
+            served = await asyncio.to_thread(self._new, version, name, await imports())
             self._keep(version.id, served)
         served.used = time.monotonic()
         who = sha256(repr(client).encode()).hexdigest()[:16]
@@ -177,7 +177,7 @@ class ApplyPlaces:
         loaded = seen.versions if seen is not None else ()
         return [key for key, each in self._served.items() if each.node == machine and each.files_id in loaded]
 
-    def _new(self, version: Version, node: str, imports: Imports) -> Served:
+    def _new(self, version: Version, node: str, imports: tuple[str, ...]) -> Served:
         """Describe a version for its node. Reads its files, so it runs in a thread."""
         name, files = version.name, tuple(version.manifest().files)
         found = files_id(name.algorithm, files)
@@ -188,7 +188,7 @@ class ApplyPlaces:
             files_id=found,
             copy=Copy(found, name.algorithm, name.model, version.number),
             live=live_of(version, self._paths),
-            imports=imports(),
+            imports=imports,
             work=f"version {version.number} of model '{name.model}' of '{name.algorithm}'",
         )
 

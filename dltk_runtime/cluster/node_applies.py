@@ -185,9 +185,10 @@ class NodeApplies:
         asked: Serve | Ask,
         deadline: float,
     ) -> Answer:
-        async with self._pool.lease(
-            served.id, lambda: served.imports, call.write, deadline, client=asked.client
-        ) as resident:
+        async def imports() -> tuple[str, ...]:
+            return served.imports
+
+        async with self._pool.lease(served.id, imports, call.write, deadline, client=asked.client) as resident:
             call.begun = True
             if resident.loaded is None:
                 loaded = await self._loaded(resident, served, deadline, asked.setting)

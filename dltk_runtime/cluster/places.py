@@ -113,25 +113,23 @@ class FitPlaces:
         line = line_views([each.waiting for each in self._line], nodes)
         return ClusterView(self.settings.cluster, views, len(line), looked.problem, line, self._departed.views())
 
-    def check(self, algorithm: str, parameters: Mapping[str, str]) -> None:
+    async def check(self, algorithm: str, parameters: Mapping[str, str]) -> None:
         """Refuse a fit that needs what no machine has.
 
         Raises:
             NoNode: naming what is missing, and where it was looked for.
             DltkError: the notebook cannot be read, or asks in no known way.
         """
-        source = notebooks.source_of(algorithm, self.settings.paths)
-        self._check(algorithm, self._need(source, _imports(source), parameters))
+        self._check(algorithm, await self._need(algorithm, parameters))
 
-    def has_room(self, algorithm: str, imports: tuple[str, ...]) -> bool:
+    async def has_room(self, algorithm: str, imports: tuple[str, ...]) -> bool:
         """Return whether an asynchronous fit could begin now; one that cannot be read begins, and fails."""
-        return not self.why_queued(algorithm, {}, imports)
+        return not await self.why_queued(algorithm, {}, imports)
 
-    def why_queued(self, algorithm: str, given: Mapping[str, str], imports: tuple[str, ...] | None = None) -> str:
+    async def why_queued(self, algorithm: str, given: Mapping[str, str], imports: tuple[str, ...] | None = None) -> str:
         """Return why an asynchronous fit cannot begin now; empty if it can, or if its notebook cannot be read."""
         try:
-            source = notebooks.source_of(algorithm, self.settings.paths)
-            need = self._need(source, _imports(source) if imports is None else imports, given, patient=True)
+            need = await self._need(algorithm, given, imports, patient=True)
         except DltkError:
             return ""
         line, nodes = [each.waiting for each in self._line], self.nodes
@@ -149,8 +147,7 @@ class FitPlaces:
             DltkError: the notebook cannot be read, or asks in no known way.
             WorkerDied: the worker could not start.
         """
-        source = await asyncio.to_thread(notebooks.source_of, asked.algorithm, self.settings.paths)
-        need = self._need(source, asked.imports, asked.parameters, patient=asked.patient)
+        need = await self._need(asked.algorithm, asked.parameters, asked.imports, patient=asked.patient)
         self._check(asked.algorithm, need)
         need = replace(need, fit=asked.name)
         key = uuid.uuid4().hex
@@ -261,11 +258,24 @@ class FitPlaces:
 
     # ------------------------------------------------------------ machines
 
-    def _need(
-        self, source: Source, imports: tuple[str, ...], given: Mapping[str, str], *, patient: bool = False
+    async def _need(
+        self,
+        algorithm: str,
+        given: Mapping[str, str],
+        imports: tuple[str, ...] | None = None,
+        *,
+        patient: bool = False,
     ) -> Need:
+        """Read the notebook, in a thread, and return what a fit needs; without `imports` the notebook's own count."""
         gpus = bool(self.pool.device_names) or any(each.gpus for each in self._known.values())
-        need = need_of(source, imports, given, gpus=gpus, patient=patient)
+        return await asyncio.to_thread(self._read_need, algorithm, given, imports, gpus=gpus, patient=patient)
+
+    def _read_need(
+        self, algorithm: str, given: Mapping[str, str], imports: tuple[str, ...] | None, *, gpus: bool, patient: bool
+    ) -> Need:
+        source = notebooks.source_of(algorithm, self.settings.paths)
+        heavy = _imports(source) if imports is None else imports
+        need = need_of(source, heavy, given, gpus=gpus, patient=patient)
         workers = workers_of(source, given, lambda: modules_of(source.name, self.settings.paths))
         need = replace(need, workers=workers, apart=workers > 1 and self.settings.cluster_closed)
         refuse_beyond(need, asked(source, given), self.settings.cluster_cpus, self.settings.cluster_memory)

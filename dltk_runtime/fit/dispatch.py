@@ -54,7 +54,7 @@ class Dispatcher:
     settings: Settings
     jobs: JobRecords
     store: ModelStore
-    has_room: Callable[[str, tuple[str, ...]], bool]
+    has_room: Callable[[str, tuple[str, ...]], Awaitable[bool]]
     may_begin: Callable[[JobRecord, tuple[str, ...]], Awaitable[bool]]
     is_here: Callable[[str], bool]
     begin: Callable[[Training], object]
@@ -107,7 +107,7 @@ class Dispatcher:
             name = record.algorithm
             if name not in known:
                 known[name] = await asyncio.to_thread(self._imports, name)
-            if not self.has_room(name, known[name]) or not await self.may_begin(record, known[name]):
+            if not await self.has_room(name, known[name]) or not await self.may_begin(record, known[name]):
                 return
         job = await asyncio.to_thread(self.jobs.adopt, record.id)
         if job is None:
@@ -161,7 +161,7 @@ class Dispatcher:
         logs.event("taken up", job=record.id, start=record.attempts, version=None if withdrawn else number)
         if number is not None and not withdrawn:
             submission = await asyncio.to_thread(self.jobs.submission, job.id)
-            self.finish(self._finishing(job, submission), number)
+            self.finish(await asyncio.to_thread(self._finishing, job, submission), number)
         elif self.jobs.to_be_cancelled(job.id):
             job.cancel(REASON_ASKED)
         else:

@@ -106,7 +106,7 @@ class Fitting:
         name = ModelName(request.algorithm, request.model)
         call.facts.algorithm, call.facts.model = name.algorithm, name.model
         call.holder.check(Right.FIT, name)
-        source = algorithm.source_of(name.algorithm, self._settings.paths)
+        source = await asyncio.to_thread(algorithm.source_of, name.algorithm, self._settings.paths)
         own, share = taken(source, request.parameters), self._settings.holdout if request.targets else 0.0
         options = fit_options(request.parameters, share, own, refuse_unknown=self._settings.refuse_unknown)
         call.actor = msgspec.structs.replace(call.actor, sid=request.sid)
@@ -185,8 +185,8 @@ class Fitting:
 
     async def _submit(self, request: Request, name: ModelName, source: Source, call: Call) -> Submitted:
         if self._trainer.places is not None:
-            await asyncio.to_thread(self._trainer.places.check, name.algorithm, request.parameters)
-        code = code_hash(source, self._settings.paths)
+            await self._trainer.places.check(name.algorithm, request.parameters)
+        code = await asyncio.to_thread(code_hash, source, self._settings.paths)
         submission = await asyncio.to_thread(Submission.of, request, code)
         async with self._submitting:
             unfinished = [each for each in await asyncio.to_thread(self._jobs.unfinished) if each.asynchronous]

@@ -49,10 +49,10 @@ class FitRoom:
         self._running = running
         self._counting = asyncio.Lock()
 
-    def has(self, algorithm: str, imports: tuple[str, ...]) -> bool:
+    async def has(self, algorithm: str, imports: tuple[str, ...]) -> bool:
         """Return whether an asynchronous fit of an algorithm, with its heavy imports, could begin now."""
         if self._trainer.places is not None:
-            return self._trainer.places.has_room(algorithm, imports)
+            return await self._trainer.places.has_room(algorithm, imports)
         if not self._trainer.pool.has_room(imports):
             return False
         # They never take the last place for fits without a GPU: searches that wait for their fit need it.
@@ -107,7 +107,7 @@ class FitRoom:
             BoundReached: enough of its own token wait, or another bound of it is reached.
         """
         waiting = sum(each.state is State.QUEUED and each.id not in self._running for each in unfinished)
-        room = self._places_now() if self.has(algorithm, imports) else 0
+        room = self._places_now() if await self.has(algorithm, imports) else 0
         if waiting - room >= self._settings.max_queued:
             raise QueueFull(waiting)
         if self._bounds.apply_to(owner):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -196,7 +196,7 @@ class Pool:
     async def lease(
         self,
         version: VersionId,
-        imports: Callable[[], tuple[str, ...]],
+        imports: Callable[[], Awaitable[tuple[str, ...]]],
         output: Callable[[bytes], object],
         deadline: float,
         read_ahead: ReadAhead | None = None,
@@ -229,7 +229,7 @@ class Pool:
         follows = following is not None and following.now
         try:
             if resident.process is None:
-                resident.process = await self._started(version, imports(), output)
+                resident.process = await self._started(version, await imports(), output)
             if not follows:
                 resident.process.print_to(output)
             with resident.process.background.held(background):

@@ -228,7 +228,7 @@ class V1Api:
     # ------------------------------------------------------------ algorithms
 
     async def algorithms(self, _: Request) -> list[CatalogueEntry]:
-        names = algorithm.algorithms(self._settings.paths)
+        names = await asyncio.to_thread(algorithm.algorithms, self._settings.paths)
         return [await asyncio.to_thread(self._entry, name) for name in names]
 
     async def algorithm(self, request: Request) -> CatalogueEntry:

@@ -268,7 +268,7 @@ def test_workers_on_one_machine_only_where_nobody_vouches_for_the_network(
     places = FitPlaces(settings=settings, pool=StandInPool())  # type: ignore[arg-type]
     places.helper._say(msgspec.structs.replace(places.helper.nodes, nodes=NODES, problem=""))
     with pytest.raises(DltkError, match="asks for 2 workers that fit together on one machine"):
-        places.check("both", {})
+        asyncio.run(places.check("both", {}))
 
 
 def test_a_notebook_with_workers_of_its_own_is_fitted_once(paths: Paths, make_notebook: MakeNotebook) -> None:
@@ -277,7 +277,7 @@ def test_a_notebook_with_workers_of_its_own_is_fitted_once(paths: Paths, make_no
     settings = Settings(home=paths.home, notebooks=paths.notebooks, cluster="auto")
     places = FitPlaces(settings=settings, pool=StandInPool())  # type: ignore[arg-type]
     places.helper._say(msgspec.structs.replace(places.helper.nodes, nodes=NODES, problem=""))
-    places.check("own", {"workers": "64"})
+    asyncio.run(places.check("own", {"workers": "64"}))
 
 
 def test_printed_lines_of_other_ranks_are_marked_and_bounded() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,6 +34,8 @@ from dltk_runtime.cluster.places import FitAsked, FitPlaces
 from dltk_runtime.cluster.ray_nodes import RESOURCE, RayNodes, Reach
 from dltk_runtime.cluster.same import difference, releases
 from dltk_runtime.errors import OptionInvalid
+from dltk_runtime.notebook import algorithm
+from dltk_runtime.notebook.source import Source
 from dltk_runtime.paths import Paths
 from dltk_runtime.payload import NO_ROWS, Payload
 from dltk_runtime.pool.outcome import WorkerDied
@@ -232,7 +235,7 @@ def test_what_no_machine_could_hold_is_refused_once_the_nodes_are_known(world: W
         with pytest.raises(NoNode, match=r"the label 'kind=big'.*\(this machine, small, other: it has python 3.12\)"):
             await task
         with pytest.raises(NoNode):
-            world.places.check("far", {})
+            await world.places.check("far", {})
 
     asyncio.run(body())
 
@@ -240,17 +243,40 @@ def test_what_no_machine_could_hold_is_refused_once_the_nodes_are_known(world: W
 def test_local_first_and_queued_fits_only_where_there_is_room(world: World) -> None:
     async def body() -> None:
         world.see(BIG)
-        assert world.places.has_room("far", ())
+        assert await world.places.has_room("far", ())
         async with world.places.fit_worker(ASKED, Listener()) as worker:
             assert worker == "a worker here"
-            assert world.places.has_room("healthy", ())  # on the other node
+            assert await world.places.has_room("healthy", ())  # on the other node
             world.see(problem="the head does not answer")
-            assert not world.places.has_room("healthy", ())
-            assert not world.places.has_room("far", ())
-        assert world.places.has_room("healthy", ())
+            assert not await world.places.has_room("healthy", ())
+            assert not await world.places.has_room("far", ())
+        assert await world.places.has_room("healthy", ())
         assert [each.name for each in world.places.nodes] == [HERE]
 
     asyncio.run(body())
+
+
+def test_notebooks_are_read_beside_the_event_loop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one takes to read, all applies of this front would wait for."""
+    readers: list[threading.Thread] = []
+    read = algorithm.source_of
+
+    def noted(name: str, paths: Paths) -> Source:
+        readers.append(threading.current_thread())
+        return read(name, paths)
+
+    async def body() -> None:
+        world.see(BIG)
+        await world.places.check("far", {})
+        assert await world.places.has_room("far", ())
+        assert await world.places.why_queued("far", {}) == ""
+        async with world.places.fit_worker(ASKED, Listener()):
+            pass
+
+    monkeypatch.setattr(algorithm, "source_of", noted)
+    asyncio.run(body())
+    assert len(readers) == 4
+    assert threading.main_thread() not in readers
 
 
 def test_a_fit_beyond_the_operators_bounds_is_refused_before_it_waits(
@@ -259,9 +285,9 @@ def test_a_fit_beyond_the_operators_bounds_is_refused_before_it_waits(
     make_notebook("wide", "# %% tags=parameters\nresources: str = 'cpus=1'\n# %% mltkc_init\ndef init(): pass")
     settings = Settings(home=paths.home, notebooks=paths.notebooks, cluster="auto", fit_workers=8, cluster_cpus=2)
     places = FitPlaces(settings=settings, pool=StandInPool())  # type: ignore[arg-type]
-    places.check("wide", {"resources": "cpus=2"})
+    asyncio.run(places.check("wide", {"resources": "cpus=2"}))
     with pytest.raises(OptionInvalid, match="at most cpus=2"):
-        places.check("wide", {"resources": "cpus=3"})
+        asyncio.run(places.check("wide", {"resources": "cpus=3"}))
 
 
 def test_a_cancelled_fit_leaves_the_line(world: World) -> None:

@@ -30,7 +30,7 @@ def dispatcher(paths: Paths, make_notebook: MakeNotebook) -> Dispatcher:
         settings=Settings(home=paths.home, notebooks=paths.notebooks, holdout=0.2),
         jobs=JobStore(paths, keep=10, log_bytes=0),
         store=ModelStore.open(paths, keep=5),
-        has_room=lambda *_: True,
+        has_room=always,
         may_begin=always,
         is_here=lambda _: True,
         begin=lambda _: None,

@@ -39,9 +39,14 @@ async def pool_of(settings: Settings) -> AsyncIterator[Pool]:
         await pool.close()
 
 
+async def nothing() -> tuple[str, ...]:
+    """The heavy imports of these notebooks."""
+    return ()
+
+
 @contextlib.asynccontextmanager
 async def lease(pool: Pool, key: VersionId, seconds: float = 20) -> AsyncIterator[Resident]:
-    async with pool.lease(key, tuple, discard, time.monotonic() + seconds) as resident:
+    async with pool.lease(key, nothing, discard, time.monotonic() + seconds) as resident:
         resident.loaded = resident.loaded or Loaded(states=())
         yield resident
 
@@ -67,7 +72,7 @@ def test_of_two_idle_workers_the_one_that_read_the_rows_gets_them(settings: Sett
             deadline = time.monotonic() + 20
             other_ahead.close()
             for ahead, found in ((one_ahead, first), (other_ahead, second), (None, second)):
-                async with pool.lease(A, tuple, discard, deadline, ahead) as resident:
+                async with pool.lease(A, nothing, discard, deadline, ahead) as resident:
                     assert resident.worker is found
             one_ahead.close()
 
@@ -127,7 +132,7 @@ def test_a_lease_that_is_given_up_leaves_the_model_loaded_where_no_call_runs(set
             await until(lambda: held)
             holding.cancel()
             await asyncio.gather(holding, return_exceptions=True)
-            async with pool.lease(A, tuple, discard, time.monotonic() + 20) as again:
+            async with pool.lease(A, nothing, discard, time.monotonic() + 20) as again:
                 assert again is held[0]
                 assert again.loaded is not None
 

@@ -58,9 +58,9 @@ class ClusterPage:
     async def _shown(self, holder: Holder) -> dict[str, Any]:
         found = self._api.machines(holder)
         queued = await asyncio.to_thread(self._api.jobs.listed, holder, State.QUEUED, MAX_WAITING + 1)
-        return _values(found, self._waiting(found, queued.jobs[::-1]))
+        return _values(found, await self._waiting(found, queued.jobs[::-1]))
 
-    def _waiting(self, found: ClusterView, queued: Sequence[JobView]) -> list[WaitingView]:
+    async def _waiting(self, found: ClusterView, queued: Sequence[JobView]) -> list[WaitingView]:
         """Return what waits: those that have a turn in the line, then queued jobs, the oldest first."""
         known, places = {each.job for each in found.line}, self._service.places
         reasons: dict[str, str] = {}  # by algorithm: to read a notebook takes a moment
@@ -69,7 +69,7 @@ class ClusterPage:
             if job.id in known or len(rows) > MAX_WAITING:
                 continue
             if places is not None and job.algorithm not in reasons:
-                reasons[job.algorithm] = places.why_queued(job.algorithm, job.parameters) or BEGINS
+                reasons[job.algorithm] = await places.why_queued(job.algorithm, job.parameters) or BEGINS
             why = reasons.get(job.algorithm, "")
             rows.append(WaitingView(job.algorithm, job.model, job.id, f"place {job.place} of the queue", why))
         return rows

@@ -73,12 +73,12 @@ class Allowed:
             await asyncio.to_thread(others, self._service.store, name, owner, setting)
         bounds = self._service.bounds
         if bounds.apply_to(owner):
-            await asyncio.to_thread(bounds.check_used, owner, on_gpu=self._on_gpu(request.algorithm))
+            await asyncio.to_thread(bounds.check_used, owner, on_gpu=await self._on_gpu(request.algorithm))
             bounds.check_fits(owner, self._fits[owner])  # last: it is forwarded before another one is compared
 
-    def _on_gpu(self, named: str | None) -> bool:
+    async def _on_gpu(self, named: str | None) -> bool:
         """Return whether our own fit would train on a GPU; of the old container's nothing is known."""
         with suppress(DltkError):
-            source = algorithm.source_of(named or "", self._service.settings.paths)
+            source = await asyncio.to_thread(algorithm.source_of, named or "", self._service.settings.paths)
             return self._service.pool.waits_for_gpu(imports_of(source))
         return False
