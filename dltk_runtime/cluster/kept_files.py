@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
+from dltk_runtime.cluster.abandoned import remove_untouched
 from dltk_runtime.cluster.apply_messages import Copy
 from dltk_runtime.cluster.files import reserved
 from dltk_runtime.files import atomic
@@ -31,7 +31,7 @@ FOLDER = "applies"  # below the models' folder
 FILES = "files"
 OF = "of"
 INCOMING = ".incoming-"
-KEPT_SECONDS = DAY_SECONDS  # since its last apply that a version is kept, and files that arrive
+KEPT_SECONDS = DAY_SECONDS  # since its last apply that a version is kept
 
 
 class KeptFiles:
@@ -78,6 +78,7 @@ class KeptFiles:
             OSError: it cannot be written, or leads out of the folder.
         """
         folder = str(self._root / incoming / FILES)
+        os.utime(folder)  # it still arrives, for `clean`
         with reserved(folder) as target, target.more(path) if offset else target.new(path) as file:
             file.write(data)
 
@@ -140,15 +141,8 @@ class KeptFiles:
         for each in used:
             with suppress(OSError):
                 os.utime(self.folder(each))  # another node that shares the folder does not know
-        now = time.time()
-        for time_used, path in self._known():
-            if now - time_used > KEPT_SECONDS:
-                shutil.rmtree(path, ignore_errors=True)
-
-    def _known(self) -> Iterator[tuple[float, Path]]:
-        for path in self._root.glob("*"):
-            with suppress(OSError):
-                yield (path / FILES).stat().st_mtime, path
+        remove_untouched(self._root, f"{INCOMING}*", FILES)
+        remove_untouched(self._root, "[!.]*", FILES, KEPT_SECONDS)
 
 
 def _checked(name: str) -> str:

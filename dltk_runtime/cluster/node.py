@@ -17,11 +17,11 @@ import asyncio
 import contextlib
 import os
 import secrets
-import shutil
 import time
 
 import msgspec
 
+from dltk_runtime.cluster.abandoned import remove_untouched, touch
 from dltk_runtime.cluster.apply_messages import ApplyOutcome, Ask, Serve
 from dltk_runtime.cluster.messages import Batch, Begin, Facts, Outcome, Running, Usage
 from dltk_runtime.cluster.node_applies import NodeApplies
@@ -33,7 +33,6 @@ from dltk_runtime.pool import memory
 from dltk_runtime.pool.pool import Pool
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.manifest import StoredFile
-from dltk_runtime.units import DAY_SECONDS
 
 FOLDER = "fits"  # below the models' folder: of the fits that run here for another machine
 MONITOR = "RAY_memory_monitor_refresh_ms"  # Ray's own variable: milliseconds, 0 for off
@@ -191,11 +190,10 @@ class NodeActor:
             return self._pool
 
     def _clean(self) -> None:
-        """Remove what actors left that were ended; several nodes may share the volume."""
-        for folder in self._root.parent.glob("*"):
-            if time.time() - folder.stat().st_mtime > self._settings.fit_timeout + DAY_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
+        """Keep this actor's folder, and remove what actors left that were ended."""
         self._root.mkdir(parents=True, exist_ok=True)
+        touch(self._root)
+        remove_untouched(self._root.parent, "[!.]*")
 
     async def _forget_abandoned(self) -> None:
         """End the fits of fronts that are gone: they can commit nothing."""
@@ -206,6 +204,8 @@ class NodeActor:
                     await self.forget(key)
             self._answering.end_unused()
             await asyncio.to_thread(self._answering.files.clean, self._answering.used)
+            with contextlib.suppress(OSError):  # a full disk
+                await asyncio.to_thread(self._clean)
 
 
 def _answer(found: tuple[ApplyOutcome, bytes]) -> tuple[bytes, bytes]:

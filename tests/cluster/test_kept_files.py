@@ -13,13 +13,17 @@ import msgspec
 import pytest
 
 from dltk_runtime.cluster import driver_applies
+from dltk_runtime.cluster.abandoned import ABANDONED_SECONDS, remove_untouched
 from dltk_runtime.cluster.apply_messages import Copy
 from dltk_runtime.cluster.apply_places import tried_elsewhere
 from dltk_runtime.cluster.copies import origin_of
 from dltk_runtime.cluster.driver_applies import DriverApplies
 from dltk_runtime.cluster.errors import ApplyLost
 from dltk_runtime.cluster.kept_files import KEPT_SECONDS, KeptFiles
+from dltk_runtime.cluster.node import NodeActor
 from dltk_runtime.cluster.ray_nodes import Reach
+from dltk_runtime.files import clock
+from dltk_runtime.paths import Paths
 from dltk_runtime.store.manifest import StoredFile
 
 CONTENT = b"a model"
@@ -44,6 +48,49 @@ def test_versions_stay_a_day_after_their_last_apply(tmp_path: Path) -> None:
     kept.clean({"used"})
     assert [each.exists() for each in (used, unused.parent, new, arriving)] == [True, False, True, False]
     assert time.time() - used.stat().st_mtime < KEPT_SECONDS
+
+
+def test_what_a_killed_actor_had_received_goes_soon_and_what_still_arrives_stays(tmp_path: Path) -> None:
+    kept, root = KeptFiles(tmp_path), tmp_path / "applies"
+    left, arriving = (root / kept.begin(name) / "files" for name in ("left", "arriving"))
+    for each in (left, arriving):
+        os.utime(each, (0, time.time() - ABANDONED_SECONDS - 1))
+    kept.write(arriving.parent.name, "m.json", CONTENT, 0)
+    kept.clean(())
+    assert [each.exists() for each in (left, arriving)] == [False, True]
+
+
+def test_nothing_is_removed_where_the_time_of_the_volume_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "actor").mkdir()
+    os.utime(tmp_path / "actor", (0, 0))
+    with monkeypatch.context() as patched:
+        patched.setattr(clock, "now", lambda _: 0.0)
+        remove_untouched(tmp_path, "[!.]*")
+    assert (tmp_path / "actor").exists()
+    remove_untouched(tmp_path, "[!.]*")
+    assert not (tmp_path / "actor").exists()
+
+
+def test_an_actor_removes_what_one_before_it_left_and_keeps_what_is_in_use(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one that was killed nobody asks any more, so no front has it forgotten."""
+    fits = paths.models / "fits"
+    left, lives = fits / "0123", fits / "4567"
+    for each in (left, lives):
+        (each / "key" / "files").mkdir(parents=True)
+        (each / "key" / "files" / "rows.csv").write_text("a\n1\n")
+    os.utime(left, (0, time.time() - ABANDONED_SECONDS - 1))
+    monkeypatch.setenv("DLTK_HOME", str(paths.home))
+    actor = NodeActor()
+    actor._clean()
+    assert (left.exists(), lives.exists()) == (False, True)
+    os.utime(actor._root, (0, 0))
+    actor._clean()  # as it does every few seconds
+    assert actor._root.exists()
+    assert time.time() - actor._root.stat().st_mtime < ABANDONED_SECONDS
 
 
 def test_damaged_files_are_replaced_beside_the_code_that_is_kept_with_them(tmp_path: Path) -> None:
