@@ -25,8 +25,8 @@ def touch(folder: Path) -> None:
 def remove_untouched(root: Path, pattern: str, touched: str = "", seconds: float = ABANDONED_SECONDS) -> None:
     """Remove the folders below `root` that nobody has touched for so long.
 
-    `touched` is what is touched in each of them, if not the folder itself. Nothing is removed where the volume's
-    time is not known.
+    `touched` is what is touched in each of them, if not the folder itself; whoever was killed may have left a folder
+    without it. Nothing is removed where the volume's time is not known.
     """
     found = list(root.glob(pattern))
     if not found:
@@ -34,5 +34,13 @@ def remove_untouched(root: Path, pattern: str, touched: str = "", seconds: float
     now = clock.now(root)
     for folder in found:
         with suppress(OSError):
-            if now - (folder / touched).stat().st_mtime > seconds:
+            if now - _touched(folder, touched) > seconds:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _touched(folder: Path, name: str) -> float:
+    """Return when what is touched in a folder was touched last, by the volume's time."""
+    try:
+        return (folder / name).stat().st_mtime
+    except FileNotFoundError:
+        return folder.stat().st_mtime

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from dltk_runtime.cluster.abandoned import remove_untouched
+from dltk_runtime.cluster.abandoned import remove_untouched, touch
 from dltk_runtime.cluster.apply_messages import Copy
 from dltk_runtime.cluster.files import reserved
 from dltk_runtime.files import atomic
@@ -94,6 +94,7 @@ class KeptFiles:
                 raise OSError("a file of the version did not arrive as it was stored")
             folder = self.folder(files_id)
             folder.parent.mkdir(exist_ok=True)
+            touch(folder.parent)  # one that has no files yet may be old
             if folder.exists() and self.is_damaged(files_id, files):
                 shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # there are some

@@ -60,6 +60,19 @@ def test_what_a_killed_actor_had_received_goes_soon_and_what_still_arrives_stays
     assert [each.exists() for each in (left, arriving)] == [False, True]
 
 
+def test_what_an_actor_left_that_was_killed_between_two_steps_goes_too(tmp_path: Path) -> None:
+    """Before the files' own folder was made, or after it was moved or removed."""
+    kept, root = KeptFiles(tmp_path), tmp_path / "applies"
+    arriving, version, new = root / ".incoming-call", root / "id", root / "new"
+    for each in (arriving, version, new):
+        each.mkdir(parents=True)
+    (version / "code.json").write_text("{}")
+    os.utime(arriving, (0, time.time() - ABANDONED_SECONDS - 1))
+    os.utime(version, (0, time.time() - KEPT_SECONDS - 1))
+    kept.clean(())
+    assert [each.exists() for each in (arriving, version, new)] == [False, False, True]
+
+
 def test_nothing_is_removed_where_the_time_of_the_volume_is_not_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

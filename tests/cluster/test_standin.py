@@ -1,17 +1,22 @@
-"""A real server whose Ray is played: what its pages and `dltk cluster` say while nodes work, come and go."""
+"""A real server whose Ray is played: what its pages, and `dltk cluster`, say while nodes work, come, go or die."""
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 from click.testing import CliRunner
 
 from dltk_runtime.cli import dltk
+from dltk_runtime.cluster.abandoned import ABANDONED_SECONDS
+from dltk_runtime.cluster.helper import MODULE
 from dltk_runtime.cluster.view import ClusterView
 from tests.cluster.notebooks import write
 from tests.cluster.standin_cluster import StandInCluster
@@ -100,6 +105,32 @@ def test_a_node_that_joins_again_drops_what_was_forgotten(service: Service, clus
     assert list(kept.glob("*/files/held_private.json"))
     cluster.node("one", {"kind": "big"}, DLTK_FIT_WORKERS="1")
     until(lambda: not list(kept.glob("*/files/*")), PATIENCE)
+
+
+def test_a_killed_actor_leaves_nothing_and_the_next_one_keeps_what_another_uses(
+    service: Service, cluster: StandInCluster, tmp_path: Path
+) -> None:
+    """The stand-in's actors live in the helper process."""
+    fits = cluster.home("one") / "app/model/data/fits"
+    assert service.fit("held", DATA, "cut", mode="async")["status"] == "submitted"
+    key: Path = until(lambda: next(fits.glob("*/*/files"), None), PATIENCE).parent
+    left, used = key.parent, fits / "0123456789abcdef"
+    used.mkdir()
+    helper_of(service).kill()
+    until(lambda: [each for each in fits.iterdir() if each.is_dir() and each not in {left, used}], PATIENCE)
+    assert left.exists()  # its front may still want a file
+    os.utime(left, (0, time.time() - ABANDONED_SECONDS - 1))
+    until(lambda: not left.exists(), PATIENCE)
+    assert used.exists()
+    (tmp_path / "go").touch()
+    until(lambda: [each["state"] for each in service.jobs()] == ["succeeded"], PATIENCE)
+    until(lambda: not list(fits.glob("*/*/files")), PATIENCE)
+
+
+def helper_of(service: Service) -> psutil.Process:
+    assert service.process is not None
+    children = psutil.Process(service.process.pid).children()
+    return next(each for each in children if MODULE in each.cmdline())
 
 
 def command(service: Service, *given: Any) -> str:
