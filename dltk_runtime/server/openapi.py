@@ -17,7 +17,7 @@ DETAIL = {"type": "object", "properties": {"detail": {"type": "string"}}, "requi
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class AddressPart:
     """A part of an address that the caller chooses: its name, JSON schema and meaning.
 
     With `prefix` it stands for all parameters of the query whose names begin so, and that have no entry of their own.
@@ -40,11 +40,11 @@ class Operation:
     answer: Any = None  # the type of a JSON answer, None for other kinds
     right: Right = Right.READ
     also: tuple[str, ...] = ()  # media types of the answer beside JSON, for who accepts one of them
-    query: tuple[Parameter, ...] = ()  # each of which may be left out
+    query: tuple[AddressPart, ...] = ()  # each of which may be left out
     content: tuple[str, ...] = ()  # media types of the request's body, which those of the answer are too
 
 
-def document(operations: Sequence[Operation], version: str, names: Mapping[str, Parameter]) -> dict[str, Any]:
+def document(operations: Sequence[Operation], version: str, names: Mapping[str, AddressPart]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of `operations`, whose paths have `names` in them."""
     answers = [each.answer for each in operations if each.answer is not None]
     schemas, components = msgspec.json.schema_components(answers, ref_template="#/components/schemas/{name}")
@@ -67,7 +67,7 @@ def document(operations: Sequence[Operation], version: str, names: Mapping[str, 
     }
 
 
-def _operation(operation: Operation, schema: dict[str, Any] | None, names: Mapping[str, Parameter]) -> dict[str, Any]:
+def _operation(operation: Operation, schema: dict[str, Any] | None, names: Mapping[str, AddressPart]) -> dict[str, Any]:
     content: dict[str, Any] = _json(schema) if schema else {"text/plain": {"schema": {"type": "string"}}}
     content |= {media: {"schema": {"type": "string"}} for media in operation.also}
     if operation.content:
@@ -89,7 +89,7 @@ def _operation(operation: Operation, schema: dict[str, Any] | None, names: Mappi
     }
 
 
-def _parameter(parameter: Parameter, place: str) -> dict[str, Any]:
+def _parameter(parameter: AddressPart, place: str) -> dict[str, Any]:
     shown = {"name": parameter.name, "in": place, "required": place == "path", "description": parameter.what}
     if parameter.prefix is None:
         return shown | {"schema": dict(parameter.schema)}

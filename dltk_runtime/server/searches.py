@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from dltk_runtime.notebook.catalogue import CatalogueEntry
 from dltk_runtime.notebook.clause import Asked, WrittenSearch, written
-from dltk_runtime.server.openapi import Parameter
+from dltk_runtime.server.openapi import AddressPart
 
 PATH = "/v1/algorithms/{algorithm}/search"
 PREFIX = "param."  # of a parameter's name, which may be that of another field
@@ -19,8 +19,8 @@ TEXTS = {
     "model": "The name of the model.",
 }
 QUERY = (
-    *(Parameter(name, {"type": "string"}, what) for name, what in TEXTS.items()),
-    Parameter(
+    *(AddressPart(name, {"type": "string"}, what) for name, what in TEXTS.items()),
+    AddressPart(
         "values", {"type": "string"}, "Parameters of the notebook, each by its name behind param.", prefix=PREFIX
     ),
 )

@@ -12,7 +12,7 @@ from dltk_runtime.jobs.record import State
 from dltk_runtime.names import MAX_NAME_LENGTH, ModelName
 from dltk_runtime.server.doors.asked import query_of
 from dltk_runtime.server.errors import QueryUnknown
-from dltk_runtime.server.openapi import Parameter
+from dltk_runtime.server.openapi import AddressPart
 
 MAX_LISTED = 1000  # jobs, or entries of histories, in one list
 CHOICES = {"pinned": "pinned", "live": "live", "auto": ""}  # of code, as paths and the store name them
@@ -26,27 +26,27 @@ COUNT = {"type": "integer", "minimum": 0, "maximum": 10**MAX_DIGITS - 1}
 IN_PATHS = {
     each.name: each
     for each in (
-        Parameter(
+        AddressPart(
             "algorithm",
             TEXT | {"minLength": 1, "maxLength": MAX_NAME_LENGTH},
             "An algorithm: letters of any script, digits, underscores, dashes and blanks.",
         ),
-        Parameter("model", TEXT | {"pattern": f"^[A-Za-z_][A-Za-z0-9_]{{0,{MAX_NAME_LENGTH - 1}}}$"}, "A model."),
-        Parameter("number", NUMBER, "A version."),
-        Parameter("old", NUMBER, "The version that is compared."),
-        Parameter("new", NUMBER, "The version that it is compared with."),
-        Parameter("choice", TEXT | {"enum": list(CHOICES)}, "The code of applies."),
-        Parameter("job", TEXT, "The id of a job."),
-        Parameter("file", TEXT, "The name of a picture."),
+        AddressPart("model", TEXT | {"pattern": f"^[A-Za-z_][A-Za-z0-9_]{{0,{MAX_NAME_LENGTH - 1}}}$"}, "A model."),
+        AddressPart("number", NUMBER, "A version."),
+        AddressPart("old", NUMBER, "The version that is compared."),
+        AddressPart("new", NUMBER, "The version that it is compared with."),
+        AddressPart("choice", TEXT | {"enum": list(CHOICES)}, "The code of applies."),
+        AddressPart("job", TEXT, "The id of a job."),
+        AddressPart("file", TEXT, "The name of a picture."),
     )
 }
 # What may stand in a query.
-LIMIT = Parameter("limit", COUNT, f"At most so many, and at most {MAX_LISTED:,}.")
-REASON = Parameter("reason", TEXT, "Why, for the history.")
-SINCE = Parameter("since", TEXT, "Only what is newer than this time, in ISO 8601; UTC where it names no zone.")
-STATE = Parameter("state", TEXT | {"enum": list(State)}, "Only jobs in this state.")
-VERSION = Parameter("version", NUMBER, "The version that answers; without it the current one.")
-PARAMETERS = Parameter("parameters", TEXT, "Parameters of the notebook, each by its name.", prefix="")
+LIMIT = AddressPart("limit", COUNT, f"At most so many, and at most {MAX_LISTED:,}.")
+REASON = AddressPart("reason", TEXT, "Why, for the history.")
+SINCE = AddressPart("since", TEXT, "Only what is newer than this time, in ISO 8601; UTC where it names no zone.")
+STATE = AddressPart("state", TEXT | {"enum": list(State)}, "Only jobs in this state.")
+VERSION = AddressPart("version", NUMBER, "The version that answers; without it the current one.")
+PARAMETERS = AddressPart("parameters", TEXT, "Parameters of the notebook, each by its name.", prefix="")
 
 
 def limit_of(request: Request) -> int:
@@ -76,7 +76,7 @@ def state_of(request: Request) -> State | None:
         raise HTTPException(400, f"state is one of {', '.join(State)}.") from error
 
 
-def check_query(request: Request, known: Sequence[Parameter]) -> None:
+def check_query(request: Request, known: Sequence[AddressPart]) -> None:
     """Refuse parameters of the query that mean nothing here, and whose wish would not be granted.
 
     Raises:
