@@ -11,10 +11,11 @@ import os
 import socket
 import subprocess
 import sys
-from collections import Counter
+import threading
+from collections import Counter, deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from dltk_runtime.cluster.node import NodeActor
 from dltk_runtime.units import MIB
@@ -29,6 +30,7 @@ OBJECT_BYTES = 512 * MIB  # of Ray's store on the front's machine; what is large
 _WITH_ITS_PARENT = (
     "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 )
+_STARTED = b"Ray runtime started"  # what `ray start` prints once its node is up
 _OWN_LABELS = "ray.io/"
 
 
@@ -146,7 +148,11 @@ class RayNodes:
             return ""
 
     def _start_node(self, address: str) -> None:
-        """Start a Ray node that runs no fits: a driver needs one on its machine. It ends with this process."""
+        """Start a Ray node that runs no fits: a driver needs one on its machine. It ends with this process.
+
+        Raises:
+            Unreached: it ended before it was up, as on a machine that is too busy.
+        """
         command = [
             sys.executable,
             "-c",
@@ -160,7 +166,12 @@ class RayNodes:
         ]
         command += ["--num-cpus", "0", "--num-gpus", "0", "--object-store-memory", str(OBJECT_BYTES)]
         command += ["--node-name", f"front-{socket.gethostname()}", "--disable-usage-stats"]
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        environ = os.environ | {"PYTHONUNBUFFERED": "1"}
+        node = subprocess.Popen(
+            command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        if node.stdout is None or not _is_up(node.stdout):
+            raise Unreached(f"the Ray node of this front ended with exit code {node.wait()}")
 
     def _reach(self, node: dict[str, Any], name: str) -> Reach:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -179,3 +190,10 @@ class RayNodes:
         )
         own = (f"{key}={value}" for key, value in node["Labels"].items() if not key.startswith(_OWN_LABELS))
         return Reach(node["NodeID"], name, tuple(sorted(own)), remote.remote(), node["NodeManagerAddress"])
+
+
+def _is_up(printed: IO[bytes]) -> bool:
+    """Read what a Ray node prints until it is up; returns False if it ends before. What it prints later is dropped."""
+    up = any(_STARTED in line for line in printed)
+    threading.Thread(target=deque, args=(printed, 0), daemon=True).start()
+    return up

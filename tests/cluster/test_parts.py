@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import re
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -31,7 +32,7 @@ from dltk_runtime.cluster.messages import (
     Seen,
 )
 from dltk_runtime.cluster.places import FitAsked, FitPlaces
-from dltk_runtime.cluster.ray_nodes import RESOURCE, RayNodes, Reach
+from dltk_runtime.cluster.ray_nodes import RESOURCE, RayNodes, Reach, _is_up
 from dltk_runtime.cluster.same import difference, releases
 from dltk_runtime.errors import OptionInvalid
 from dltk_runtime.notebook import algorithm
@@ -107,6 +108,14 @@ def test_a_node_that_joins_again_takes_the_place_of_the_one_that_was_declared_de
     found = nodes.named("far")
     assert found is not None
     assert found.id == "second"
+
+
+@pytest.mark.parametrize(
+    ("printed", "up"), [(b"Local node IP: 10.0.0.1\nRay runtime started.\n--block\n", True), (b"a\n", False)]
+)
+def test_a_node_of_the_front_that_ends_before_it_is_up_is_noticed(printed: bytes, up: bool) -> None:
+    """Another node of the machine would take its place, or none."""
+    assert _is_up(io.BytesIO(printed)) is up
 
 
 class StandInPool:
