@@ -159,10 +159,13 @@ class Service:
         import psutil
 
         assert self.process is not None
+        found = []
         with contextlib.suppress(psutil.NoSuchProcess):
-            children = psutil.Process(self.process.pid).children()
-            return [child.pid for child in children if "dltk_runtime.worker" in child.cmdline()]
-        return []
+            for child in psutil.Process(self.process.pid).children():
+                with contextlib.suppress(psutil.NoSuchProcess):  # one that ends meanwhile hides no other
+                    if "dltk_runtime.worker" in child.cmdline():
+                        found.append(child.pid)
+        return found
 
 
 def meta_for(data: str, model: str, params: Mapping[str, str], target: str = "") -> dict[str, Any]:
