@@ -46,11 +46,12 @@ quick: check ## format, lint, types, import rules and all tests that start no pr
 # Two targets at a time: pip and mypy keep one core busy.
 TWO = @$(MAKE) --no-print-directory --jobs 2
 
-test: ## the gate: what `make quick` does, the documentation, and all other tests
-	$(TWO) setup .venv-docs/ready .venv-clients/ready .venv-browser/ready .venv-objects/ready .node-azurite/ready
+test: ## the gate: what `make quick` does, the documentation, all other tests, and four of those on a Ray cluster
+	$(TWO) setup .venv-docs/ready .venv-clients/ready .venv-browser/ready .venv-objects/ready .node-azurite/ready .venv-cluster/ready
 	$(TWO) check docs unit-tests
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q dltk_runtime  # read by each process that a test starts
 	$(PYTEST) -m 'not unit'
+	.venv-cluster/bin/pytest tests/cluster/test_ray.py -m cluster_gate -rs --timeout 900
 
 .PHONY: unit-tests
 unit-tests: setup

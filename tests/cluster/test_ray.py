@@ -222,6 +222,7 @@ def test_applies_run_on_the_node_that_their_notebook_asks_for(front: Front) -> N
     assert f'dltk_node_apply_places_taken{{node="{node}"}} 1.0' in front.service.send("/metrics", None).decode()
 
 
+@pytest.mark.cluster_gate
 @pytest.mark.timeout(600 + 30 * FITS)
 def test_each_fit_is_one_version_and_they_share_no_gpu(front: Front) -> None:
     """And applies of this front go on beside them."""
@@ -240,6 +241,7 @@ def test_each_fit_is_one_version_and_they_share_no_gpu(front: Front) -> None:
     assert applies > 0
 
 
+@pytest.mark.cluster_gate
 def test_eight_fits_of_another_front_do_not_keep_applies_of_this_one_waiting(front: Front, tmp_path: Path) -> None:
     """With host:port the helper starts the Ray node that a driver needs, and that ends with the front."""
     (front.folder / "go").unlink(missing_ok=True)
@@ -271,6 +273,7 @@ def nodes_of_fronts() -> list[int]:
     return found
 
 
+@pytest.mark.cluster_gate
 def test_a_killed_node_is_named_with_the_cell_and_queued_fits_run_elsewhere(front: Front) -> None:
     (front.folder / "go").unlink(missing_ok=True)
     jobs = [front.asynchronous("held", f"k{number}") for number in range(2)]
@@ -317,6 +320,7 @@ def runs_at(front: Front, but: str = "") -> str:
     return next((each for each in found if each not in ("home", but)), "")
 
 
+@pytest.mark.cluster_gate
 def test_without_its_head_applies_go_on_and_queued_fits_run_when_it_is_back(front: Front) -> None:
     (front.folder / "go").touch()
     front.service.fit("near", DATA, "near")
