@@ -8,6 +8,7 @@ import functools
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,7 +23,7 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.leasing import Leasing
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call, Request
-from dltk_runtime.cluster.apply_places import ApplyPlaces, tried_elsewhere
+from dltk_runtime.cluster.elsewhere import tried_elsewhere
 from dltk_runtime.errors import AlgorithmMissing, DltkError, StoreError
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.names import ModelName, VersionId
@@ -38,6 +39,9 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.store.asking import ask
 from dltk_runtime.store.store import ModelStore, Serving, Version
 from dltk_runtime.worker import messages
+
+if TYPE_CHECKING:
+    from dltk_runtime.cluster.apply_places import ApplyPlaces
 
 Output = Callable[[bytes], object]
 

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,7 +17,6 @@ from dltk_runtime.apply.drift import Drift
 from dltk_runtime.apply.joining import SETTING, Joining
 from dltk_runtime.apply.read_ahead import Upload
 from dltk_runtime.call import Call
-from dltk_runtime.cluster.apply_places import ApplyPlaces, Leased, RemoteLease
 from dltk_runtime.jobs.interface import JobRecords
 from dltk_runtime.notebook.errors import NeverFitted, place_of
 from dltk_runtime.pool.follower import Follower
@@ -29,6 +29,9 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.store.asking import ask
 from dltk_runtime.store.store import ModelStore, Version
 from dltk_runtime.worker import messages
+
+if TYPE_CHECKING:
+    from dltk_runtime.cluster.apply_places import ApplyPlaces, Leased
 
 Output = Callable[[bytes], object]
 
@@ -84,7 +87,7 @@ class Leasing:
             if following is not None and following.now and isinstance(leased, Resident) and leased.loaded is not None:
                 yield Follower(leased.worker, following), leased.loaded
                 return
-            if call is not None and not isinstance(leased, RemoteLease):  # there it may still wait for a worker
+            if call is not None and isinstance(leased, Resident):  # on a node it may still wait for a worker
                 call.runs()
             if leased.loaded is None:
                 counts = await ask(self.store, self._counting, version)

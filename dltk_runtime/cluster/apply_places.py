@@ -220,20 +220,3 @@ def _need(version: Version, paths: Paths) -> tuple[tuple[FileState, ...], ApplyN
         sources = (found,) if found is not None else unpack(version.code())
     source = next((each for each in sources if each.name == algorithm), None)
     return tuple(finder.states), apply_need_of(source) if source is not None else ApplyNeed()
-
-
-async def tried_elsewhere(attempt: Callable[[], Awaitable[Result]], deadline: float) -> Result:
-    """Try an apply once more when its node is lost before `deadline`: it writes nothing, and nobody has its answer.
-
-    Raises:
-        ApplyLost: it has no other place, or that is lost, too.
-    """
-    try:
-        return await attempt()
-    except ApplyLost as error:
-        if time.monotonic() >= deadline:
-            raise
-        try:
-            return await attempt()
-        except NowhereToApply:
-            raise error from None

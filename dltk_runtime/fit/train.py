@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from dltk_runtime.apply.choice import AskedFields
 from dltk_runtime.apply.last_used import LastUsed
-from dltk_runtime.cluster.placement import FitName
-from dltk_runtime.cluster.places import FitAsked, FitPlaces
 from dltk_runtime.errors import FULL_TEXTS, NOT_APPLIED, NotStored, StoreError
 from dltk_runtime.fit.cards import MakeCard, no_card
 from dltk_runtime.fit.ends import ended, to_its_end
@@ -37,6 +36,9 @@ from dltk_runtime.store.fields import change, last_fitted
 from dltk_runtime.store.store import Facts, ModelStore, Reservation, Version
 from dltk_runtime.tracking.interface import NoTracking, RunTracking
 from dltk_runtime.worker.messages import Failed, Fit, Fitted
+
+if TYPE_CHECKING:
+    from dltk_runtime.cluster.places import FitPlaces
 
 SETTING = "DLTK_FIT_TIMEOUT"
 
@@ -139,6 +141,10 @@ class Trainer:
         algorithm, imports, background = training.name.algorithm, training.imports, training.call.background
         if self.places is None:
             return self.pool.fit_worker(algorithm, imports, work, listener, background=background)
+        # A server without a cluster imports nothing of it.
+        from dltk_runtime.cluster.placement import FitName
+        from dltk_runtime.cluster.places import FitAsked
+
         parameters, patient = training.request.parameters, training.options.asynchronous
         keep = training.job.state_of_training if patient else None  # a search's fit is not begun again
         name = FitName(algorithm, training.name.model, training.job.id)

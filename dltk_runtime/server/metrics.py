@@ -19,7 +19,6 @@ from dltk_runtime.server import refusals
 from dltk_runtime.server.admission import Admission
 from dltk_runtime.server.gauges import Gauges
 from dltk_runtime.server.guard import sees
-from dltk_runtime.server.shadow.metrics import ShadowMetrics
 from dltk_runtime.server.timings import Timings
 from dltk_runtime.server.token_files import Tokens
 
@@ -57,6 +56,8 @@ class Metrics:
             self._refused.labels(reason)
         self._registry.register(Gauges(service, admission, tokens))
         if shadow is not None:
+            from dltk_runtime.server.shadow.metrics import ShadowMetrics
+
             self._registry.register(ShadowMetrics(shadow))
 
     def answered(self, call: Call, outcome: str, seconds: float) -> None:

@@ -20,7 +20,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -30,9 +30,11 @@ from dltk_runtime.server.admission import Admission
 from dltk_runtime.server.connection import BoundedConnection
 from dltk_runtime.server.console.session import Sessions
 from dltk_runtime.server.listener import SocketListener
-from dltk_runtime.server.shadow.shadow import Shadowing
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.service import Service
+
+if TYPE_CHECKING:
+    from dltk_runtime.server.shadow.shadow import Shadowing
 
 ANSWER_SECONDS = 5  # that the answers of requests ended after DLTK_GRACE may take
 FORCED_SECONDS = 3.0  # that an end after a second signal may take; what is left then is killed

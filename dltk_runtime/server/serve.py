@@ -12,7 +12,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -27,12 +27,15 @@ from dltk_runtime.server.console.session import Sessions
 from dltk_runtime.server.errors import AddressInvalid, TokenMissing
 from dltk_runtime.server.listener import raise_descriptor_limit
 from dltk_runtime.server.running import ReportingServer
-from dltk_runtime.server.shadow.shadow import Shadowing
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.checks import Checks, Run
 from dltk_runtime.service.wiring import build
 from dltk_runtime.settings import Settings, cores, unknown_variables
 from dltk_runtime.units import MIB
+
+if TYPE_CHECKING:
+    from dltk_runtime.server.shadow.shadow import Shadowing
+    from dltk_runtime.service.service import Service
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 KEPT_BYTES = 8 * MIB  # of freed memory
@@ -64,7 +67,7 @@ def serve(settings: Settings, files: Mapping[str, Path], checks: Run = tuple) ->
     tokens = Tokens(settings, files)
     sessions = Sessions(tokens, settings.paths.signed_out) if settings.console else None
     service = build(settings, tokens.named, Checks(checks))
-    shadow = Shadowing.of(service)
+    shadow = _shadow(service)
     config = uvicorn.Config(
         splunk_routes.application(service, admission, tokens, sessions, shadow),
         loop="uvloop",
@@ -82,6 +85,15 @@ def serve(settings: Settings, files: Mapping[str, Path], checks: Run = tuple) ->
     url = f"{scheme}://{host}:{port}"
     _favour_the_event_loop()
     ReportingServer(config, url, service, renewal, admission, tokens, sessions, shadow).run(sockets=[sock])
+
+
+def _shadow(service: Service) -> Shadowing | None:
+    """Make the shadow; None for a server without one, which imports nothing of it."""
+    if not service.settings.shadow:
+        return None
+    from dltk_runtime.server.shadow.shadow import Shadowing
+
+    return Shadowing.of(service)
 
 
 def _load_certificate(config: uvicorn.Config, settings: Settings) -> Renewal | None:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -38,9 +39,11 @@ from dltk_runtime.server.errors import OUTCOME_GONE
 from dltk_runtime.server.mcp import routes as mcp_routes
 from dltk_runtime.server.protocol import Answer
 from dltk_runtime.server.request_id import RequestIds, request_id
-from dltk_runtime.server.shadow.shadow import Shadowing
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.service.service import Service
+
+if TYPE_CHECKING:
+    from dltk_runtime.server.shadow.shadow import Shadowing
 
 RIGHTS = {"/fit": Right.FIT, "/apply": Right.APPLY}
 MAX_LOGGED_PATH = 500  # characters: container engines cut lines of a log at 16 KiB

@@ -11,7 +11,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -36,7 +36,6 @@ from dltk_runtime.server.doors.door import UNKEPT, Books
 from dltk_runtime.server.doors.rows import FORMS, Rows
 from dltk_runtime.server.guard import Guard, sees
 from dltk_runtime.server.openapi import Operation
-from dltk_runtime.server.shadow.shadow import Shadowing
 from dltk_runtime.server.token_files import Tokens
 from dltk_runtime.server.v1_changes import Changes
 from dltk_runtime.server.v1_jobs import Jobs
@@ -48,6 +47,9 @@ from dltk_runtime.store.card import CardDrift, ShownCard
 from dltk_runtime.store.deeds import History
 from dltk_runtime.store.local_models import LocalModels
 from dltk_runtime.store.view import ModelList, ModelView, VersionDetail
+
+if TYPE_CHECKING:
+    from dltk_runtime.server.shadow.shadow import Shadowing
 
 MARKDOWN = "text/markdown"
 ROWS = tuple(FORMS)  # media types

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -19,8 +19,6 @@ from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.preload import Preload
 from dltk_runtime.apply.read_ahead import Headers, Upload
 from dltk_runtime.call import Call, Request
-from dltk_runtime.cluster.places import FitPlaces
-from dltk_runtime.cluster.shown import own_view
 from dltk_runtime.cluster.view import ClusterView
 from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.queue import Fitting, Submitted
@@ -39,7 +37,10 @@ from dltk_runtime.service.stage import Staged, Staging
 from dltk_runtime.service.status import Status, StatusReport
 from dltk_runtime.settings import Settings
 from dltk_runtime.store.store import ModelStore, Version, What
-from dltk_runtime.tracking.tracking import Tracking
+
+if TYPE_CHECKING:
+    from dltk_runtime.cluster.places import FitPlaces
+    from dltk_runtime.tracking.tracking import Tracking
 
 NOTES_WRITE_SECONDS = 5.0  # between two writes of drift judgements, and of calls
 APPLY_ROUTE = "/apply"
@@ -233,6 +234,8 @@ class Service:
         """Describe the machines on which fits run."""
         if self.places is not None:
             return self.places.view()
+        from dltk_runtime.cluster.shown import own_view
+
         own, running = own_view(self.settings, self.pool), self.fitting.running
         waiting = max(running - own.places, 0)
         return ClusterView("", [replace(own, fits=running - waiting, places_taken=running - waiting)], waiting)

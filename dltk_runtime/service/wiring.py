@@ -1,11 +1,14 @@
-"""The wiring of one server: each part is made once, from the settings."""
+"""The wiring of one server: each part is made once, from the settings.
+
+What a server does not have, as a cluster, it does not import: each module takes a millisecond of its start.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from dltk_runtime.access.named import NamedTokens
 from dltk_runtime.apply.apply import Applying
@@ -13,10 +16,6 @@ from dltk_runtime.apply.drift import Drift
 from dltk_runtime.apply.drift_files import DriftFiles
 from dltk_runtime.apply.last_used import LastUsed
 from dltk_runtime.apply.preload import Preload
-from dltk_runtime.cluster import security
-from dltk_runtime.cluster.apply_places import ApplyPlaces
-from dltk_runtime.cluster.copies import CopyCheck
-from dltk_runtime.cluster.places import FitPlaces
 from dltk_runtime.fit.bounds import TokenBounds
 from dltk_runtime.fit.cards import cards_of
 from dltk_runtime.fit.promotion import Decision, Promoter
@@ -33,7 +32,10 @@ from dltk_runtime.settings import Settings
 from dltk_runtime.splunk.events import Events
 from dltk_runtime.store.store import ModelStore, Version
 from dltk_runtime.tracking.interface import NoTracking
-from dltk_runtime.tracking.tracking import Tracking
+
+if TYPE_CHECKING:
+    from dltk_runtime.cluster.places import FitPlaces
+    from dltk_runtime.tracking.tracking import Tracking
 
 
 def build(settings: Settings, named: NamedTokens | None = None, checks: Checks | None = None) -> Service:
@@ -87,7 +89,7 @@ class _Shared:
             ClusterUnusable: the cluster is not safe to use, or Ray is not installed.
         """
         paths = settings.paths
-        reporter, tracking = EventReporter(Events.of(settings)), Tracking.of(settings)
+        reporter, tracking = EventReporter(Events.of(settings)), _tracking(settings)
         store = ModelStore.open(paths, settings.keep_versions)
         store.prove()
         pool = Pool(settings)
@@ -109,6 +111,9 @@ def _applying(shared: _Shared) -> Applying:
     settings, pool, places = shared.settings, shared.pool, shared.places
     applies = None
     if places is not None:
+        from dltk_runtime.cluster.apply_places import ApplyPlaces
+        from dltk_runtime.cluster.copies import CopyCheck
+
         applies = ApplyPlaces(settings, pool, places.helper)
         places.applied = applies.applied
         CopyCheck(shared.store, places.helper)
@@ -143,6 +148,15 @@ def _trainer(shared: _Shared, applying: Applying) -> Trainer:
     )
 
 
+def _tracking(settings: Settings) -> Tracking | None:
+    """Return what reports to the tracking server; None for a server without one."""
+    if not settings.tracking_uri:
+        return None
+    from dltk_runtime.tracking.tracking import Tracking
+
+    return Tracking.of(settings)
+
+
 def _places(settings: Settings, pool: Pool) -> FitPlaces | None:
     """Return the places for fits on several machines; None for a server without a cluster.
 
@@ -151,6 +165,9 @@ def _places(settings: Settings, pool: Pool) -> FitPlaces | None:
     """
     if not settings.cluster:
         return None
+    from dltk_runtime.cluster import security
+    from dltk_runtime.cluster.places import FitPlaces
+
     security.check(settings, os.environ)
     return FitPlaces(settings=settings, pool=pool)
 

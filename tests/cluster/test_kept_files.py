@@ -15,9 +15,9 @@ import pytest
 from dltk_runtime.cluster import driver_applies
 from dltk_runtime.cluster.abandoned import ABANDONED_SECONDS, remove_untouched
 from dltk_runtime.cluster.apply_messages import Copy
-from dltk_runtime.cluster.apply_places import tried_elsewhere
 from dltk_runtime.cluster.copies import origin_of
 from dltk_runtime.cluster.driver_applies import DriverApplies
+from dltk_runtime.cluster.elsewhere import tried_elsewhere
 from dltk_runtime.cluster.errors import ApplyLost
 from dltk_runtime.cluster.kept_files import KEPT_SECONDS, KeptFiles
 from dltk_runtime.cluster.node import NodeActor

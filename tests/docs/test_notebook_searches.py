@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from dltk_runtime import cli
 from tests.docs.blocks import blocks_of
+from tests.support.compiled import keep_compiled
 from tests.support.service import ROOT, Service
 
 pytestmark = pytest.mark.heavy
@@ -32,12 +33,9 @@ class Answer:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Service]:
-    """One server for all notebooks; what numba compiles is kept for the next run, since it takes a minute."""
+    """One server for all notebooks."""
     home = tmp_path_factory.mktemp("searches") / "home"
-    (home / "app").mkdir(parents=True)
-    cache = getattr(request.config, "cache", None)
-    if cache is not None:
-        (home / "app" / "cache").symlink_to(cache.mkdir("compiled"))
+    keep_compiled(home, request.config)
     with Service(home, ROOT / "notebooks") as service:
         yield service
 

@@ -26,6 +26,7 @@ from tests.library.helpers import (
     posted,
     results,
 )
+from tests.support.compiled import keep_compiled
 from tests.support.service import Service
 
 CODE = "grid=\"__import__('pathlib').Path('{}').touch()\""
@@ -61,9 +62,11 @@ REFUSED = {
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One home for the service and for papermill: numba compiles once for both."""
-    return tmp_path_factory.mktemp("classical") / "home"
+def home(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """One home for the service and for papermill."""
+    home = tmp_path_factory.mktemp("classical") / "home"
+    keep_compiled(home, request.config)
+    return home
 
 
 @pytest.fixture(scope="module")

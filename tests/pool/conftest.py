@@ -13,6 +13,7 @@ import pytest
 from dltk_runtime.paths import Paths
 from dltk_runtime.pool.guardian import Guardian
 from dltk_runtime.settings import Settings
+from tests.support.descriptors import descriptors
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def run() -> Callable[[Callable[[], Awaitable[None]]], None]:
 
     def run(body: Callable[[], Awaitable[None]]) -> None:
         this = psutil.Process()
-        before = this.num_fds(), len(this.children())
+        open_before, children_before = descriptors(), set(this.children())
         complaints: list[dict[str, Any]] = []
 
         async def watched() -> None:
@@ -43,6 +44,7 @@ def run() -> Callable[[Callable[[], Awaitable[None]]], None]:
 
         asyncio.run(watched())
         assert complaints == []
-        assert (this.num_fds(), len(this.children())) == before
+        assert descriptors() <= open_before
+        assert set(this.children()) <= children_before
 
     return run
