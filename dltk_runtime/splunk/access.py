@@ -17,6 +17,7 @@ import os
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,7 +25,9 @@ from dltk_runtime import handover
 from dltk_runtime.scrub import Scrubber
 from dltk_runtime.secret_names import texts_of
 from dltk_runtime.settings import Settings
-from dltk_runtime.splunk.transport import Tls
+
+if TYPE_CHECKING:
+    from dltk_runtime.splunk.transport import Tls
 
 DESCRIPTOR = "DLTK_SPLUNK_FD"
 _NAME = "dltk-splunk"
@@ -48,6 +51,8 @@ class Access:
     @property
     def tls(self) -> Tls:
         """How certificates are checked."""
+        from dltk_runtime.splunk.transport import Tls  # with an HTTP client: each worker starts without it
+
         return Tls(self.verify, Path(self.cafile) if self.cafile else None)
 
 
