@@ -14,6 +14,7 @@ from markupsafe import escape
 from dltk_runtime.access import file
 from dltk_runtime.access.file import TokenEntry
 from dltk_runtime.access.holder import Right
+from dltk_runtime.cluster import security
 from dltk_runtime.cluster.messages import Nodes, Running, Seen
 from dltk_runtime.cluster.placement import FitName, Need, Node, Waiting
 from dltk_runtime.cluster.places import _Line
@@ -22,7 +23,6 @@ from dltk_runtime.cluster.waits import why
 from dltk_runtime.names import ModelName
 from dltk_runtime.paths import Paths
 from dltk_runtime.server.console import cluster_page
-from dltk_runtime.service import wiring
 from tests.console.hostile import HOSTILE
 from tests.console.inside import World
 from tests.console.test_pages import Parts
@@ -40,7 +40,7 @@ SEEN = (
 
 @pytest.fixture
 def world(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(wiring.security, "check", lambda *_: None)  # Ray is not installed here
+    monkeypatch.setattr(security, "check", lambda *_: None)  # Ray is not installed here
     return clustered(paths)
 
 
@@ -190,7 +190,7 @@ def test_names_of_machines_and_their_words_stay_text(world: World) -> None:
 
 
 def test_a_token_for_some_models_reads_no_other_names(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring.security, "check", lambda *_: None)
+    monkeypatch.setattr(security, "check", lambda *_: None)
     tokens = paths.home / "tokens.json"
     token = file.add(tokens, TokenEntry(name="some", values=[], rights=[Right.READ], models=("mine",)))
     world = clustered(paths, tokens_file=tokens)
