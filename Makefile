@@ -40,7 +40,7 @@ check: setup ## format, lint, types and import rules
 	$(BIN)/mypy --strict dltk_runtime
 	$(BIN)/lint-imports --no-logo
 
-quick: check ## format, lint, types, import rules and all tests that start no process: under a minute
+quick: check ## format, lint, types, import rules and all tests that start no process: the inner loop
 	$(UNIT) --hypothesis-profile quick
 
 # Two targets at a time: pip and mypy keep one core busy.

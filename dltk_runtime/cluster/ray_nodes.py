@@ -12,7 +12,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +25,9 @@ from dltk_runtime.units import MIB
 NAMESPACE = "dltk"
 RESOURCE = "dltk"  # of which each node for fits has one: ray start --resources '{"dltk": 1}'
 CONNECT_SECONDS = 2.0  # to reach the head's port
+# For which a node is not used whose name another one has: Ray takes up to half a minute to declare a node dead, and who
+# starts it again is quicker.
+TWIN_SECONDS = 60.0
 CURRENT = Path("/tmp/ray/ray_current_cluster")  # noqa: S108 - where `ray start` writes the head's address
 MAX_CALLS = 1000  # of an actor at the same time: each running fit waits for its events in one
 OBJECT_BYTES = 512 * MIB  # of Ray's store on the front's machine; what is larger goes to disk
@@ -52,10 +57,12 @@ class Reach:
 class RayNodes:
     """The nodes of one cluster, ``auto`` or ``host:port``: `connect` first."""
 
-    def __init__(self, cluster: str) -> None:
+    def __init__(self, cluster: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._cluster = cluster
+        self._clock = clock
         self._ray: Any = None
         self._reached: dict[str, Reach] = {}
+        self._twins: dict[str, float] = {}  # since when a node has the name of another one, by its id
 
     def unreachable(self) -> str:
         """Return why the head cannot be reached; empty if it can."""
@@ -82,24 +89,31 @@ class RayNodes:
     def alive(self) -> list[Reach]:
         """Return the nodes for fits that Ray says are alive, each with its actor.
 
+        A node that was declared dead joins under its name again, as another node. Until then Ray says that both are
+        alive: the new one is left out, and has the name when the old one is gone, or another one after `TWIN_SECONDS`.
+
         Raises:
             Unreached: the head does not answer.
         """
         try:
             found = [each for each in self._ray.nodes() if each["Alive"] and RESOURCE in each["Resources"]]
             names = Counter(each["NodeName"] for each in found)
-            # A node that was declared dead joins under its name again, as another node.
-            self._reached = {
-                each["NodeID"]: self._reached[each["NodeID"]] for each in found if each["NodeID"] in self._reached
-            }
+            ids = {each["NodeID"] for each in found}
+            self._reached = {known: reach for known, reach in self._reached.items() if known in ids}
+            self._twins = {known: since for known, since in self._twins.items() if known in ids}
             for each in found:
-                if each["NodeID"] not in self._reached:
-                    short = each["NodeID"][:6]
-                    name = each["NodeName"] if names[each["NodeName"]] == 1 else f"{each['NodeName']}-{short}"
+                if each["NodeID"] not in self._reached and (name := self._name(each, names[each["NodeName"]])):
                     self._reached[each["NodeID"]] = self._reach(each, name)
         except self._ray.exceptions.RayError as error:
             raise Unreached(f"Ray reports {type(error).__name__}") from error
-        return [self._reached[each["NodeID"]] for each in found]
+        return [self._reached[each["NodeID"]] for each in found if each["NodeID"] in self._reached]
+
+    def _name(self, node: dict[str, Any], bearers: int) -> str:
+        """Return the name of a node that is new here, of which `bearers` have the same; empty while it has none."""
+        if bearers == 1:
+            return str(node["NodeName"])
+        since = self._twins.setdefault(node["NodeID"], self._clock())
+        return f"{node['NodeName']}-{node['NodeID'][:6]}" if self._clock() - since >= TWIN_SECONDS else ""
 
     def own_address(self) -> str:
         """Return the address of this machine by which the nodes reach it; empty if Ray does not say."""

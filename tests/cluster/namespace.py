@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +23,14 @@ def ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
+def remove_leftovers() -> None:
+    """Remove the namespaces, and so the links, of tests that were killed: theirs have the same addresses."""
+    listed = subprocess.run(["ip", "netns", "list"], check=True, capture_output=True, text=True).stdout
+    for pid in re.findall(r"^dltk(\d+)\b", listed, re.MULTILINE):
+        if not Path("/proc", pid).exists():
+            ip("netns", "delete", f"dltk{pid}")
+
+
 class Namespace:
     """Reached at `address`, and reaching this machine at `HERE`; the link is up at the start."""
 
@@ -32,6 +42,7 @@ class Namespace:
         self.command = ("ip", "netns", "exec", self._name)
 
     def __enter__(self) -> Self:
+        remove_leftovers()
         ip("netns", "add", self._name)
         try:
             ip("link", "add", self._link, "type", "veth", "peer", "name", "far0", "netns", self._name)

@@ -32,7 +32,7 @@ from dltk_runtime.cluster.messages import (
     Seen,
 )
 from dltk_runtime.cluster.places import FitAsked, FitPlaces
-from dltk_runtime.cluster.ray_nodes import RESOURCE, RayNodes, Reach, _is_up
+from dltk_runtime.cluster.ray_nodes import RESOURCE, TWIN_SECONDS, RayNodes, Reach, _is_up
 from dltk_runtime.cluster.same import difference, releases
 from dltk_runtime.errors import OptionInvalid
 from dltk_runtime.notebook import algorithm
@@ -90,24 +90,60 @@ def test_files_of_a_node_stay_in_the_reserved_folder(tmp_path: Path) -> None:
     assert (tmp_path.with_name("withdrawn") / "deep/er/model.bin").read_bytes() == b"x"
 
 
+class Looks:
+    """A cluster whose nodes a test names: what a front has of them at each look, on a clock of its own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.nodes = RayNodes("auto", lambda: self.now)
+        self._found: list[dict[str, Any]] = []
+        errors = SimpleNamespace(RayError=OSError)
+        monkeypatch.setattr(self.nodes, "_ray", SimpleNamespace(nodes=lambda: self._found, exceptions=errors))
+        monkeypatch.setattr(self.nodes, "_reach", lambda each, name: Reach(each["NodeID"], name, (), None))
+
+    def has(self, *alive: str, dead: str = "") -> list[tuple[str, str]]:
+        """Return id and name of each node that a front uses; all of `alive` have one name."""
+        ids = [*alive, *filter(None, [dead])]
+        self._found = [
+            {"NodeID": each, "NodeName": "far", "Alive": each != dead, "Resources": {RESOURCE: 1}, "Labels": {}}
+            for each in ids
+        ]
+        return [(each.id, each.name) for each in self.nodes.alive()]
+
+
 def test_a_node_that_joins_again_takes_the_place_of_the_one_that_was_declared_dead(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def node(number: str, *, alive: bool) -> dict[str, Any]:
-        return {"NodeID": number, "NodeName": "far", "Alive": alive, "Resources": {RESOURCE: 1}, "Labels": {}}
-
-    nodes, reached = RayNodes("auto"), list[dict[str, Any]]()
-    monkeypatch.setattr(
-        nodes, "_ray", SimpleNamespace(nodes=lambda: reached, exceptions=SimpleNamespace(RayError=OSError))
-    )
-    monkeypatch.setattr(nodes, "_reach", lambda each, name: Reach(each["NodeID"], name, (), None))
-    reached[:] = [node("first", alive=True)]
-    nodes.alive()
-    reached[:] = [node("first", alive=False), node("second", alive=True)]
-    assert [(each.id, each.name) for each in nodes.alive()] == [("second", "far")]
-    found = nodes.named("far")
+    looks = Looks(monkeypatch)
+    looks.has("first")
+    assert looks.has("second", dead="first") == [("second", "far")]
+    found = looks.nodes.named("far")
     assert found is not None
     assert found.id == "second"
+
+
+def test_a_node_that_is_started_again_before_ray_knows_that_it_was_dead_keeps_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = Looks(monkeypatch)
+    looks.has("first")
+    first = looks.nodes.named("far")
+    assert first is not None
+    looks.nodes.drop(first)  # it does not answer
+    assert looks.has("first", "second") == []
+    looks.now += TWIN_SECONDS - 1
+    assert looks.has("second", dead="first") == [("second", "far")]
+    assert looks.has("second") == [("second", "far")]
+
+
+def test_two_nodes_with_one_name_that_both_stay_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks(monkeypatch)
+    looks.has("first12")
+    assert looks.has("first12", "second34") == [("first12", "far")]
+    looks.now += TWIN_SECONDS
+    assert looks.has("first12", "second34") == [("first12", "far"), ("second34", "far-second")]
+    looks.nodes.drop(looks.nodes.named("far-second") or Reach("", "", (), None))
+    assert looks.has("first12", "second34") == [("first12", "far"), ("second34", "far-second")]
 
 
 @pytest.mark.parametrize(
